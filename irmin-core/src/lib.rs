@@ -1,0 +1,25 @@
+//! The core of Irmin for Rust: a content-addressed key-value store with branches, history and
+//! three-way merge, on any backend.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
+
+mod error;
+mod hash;
+mod id;
+mod info;
+pub mod io;
+pub mod limits;
+pub mod lock;
+pub mod name;
+mod panics;
+mod path;
+
+pub use bytes::Bytes;
+pub use error::{Code, Error, ErrorKind, Result};
+pub use hash::{Hash, HashFunction, Hasher, MAX_HASH_LEN};
+pub use id::{CommitId, ContentsId, HashPrefix, Key, Locator, TreeId};
+pub use info::{Info, Signature, Zone};
+pub use limits::Limits;
+pub use name::{BranchName, RefName, TagName};
+pub use path::{IntoPath, Path, Step};
