@@ -12,6 +12,7 @@ pub mod io;
 pub mod limits;
 pub mod lock;
 pub mod name;
+pub mod object;
 mod panics;
 mod path;
 
@@ -22,4 +23,8 @@ pub use id::{CommitId, ContentsId, HashPrefix, Key, Locator, TreeId};
 pub use info::{Info, Signature, Zone};
 pub use limits::Limits;
 pub use name::{BranchName, RefName, TagName};
+pub use object::{
+    Child, CommitData, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Kind, Layout, Metadata,
+    Object, Position, Source, ValueEncoding,
+};
 pub use path::{IntoPath, Path, Step};

@@ -1,0 +1,157 @@
+//! One decoded directory object.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use crate::hash::Hash;
+use crate::id::{Key, Locator};
+
+/// What a value is to a file system: Irmin's metadata, git's mode.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Metadata {
+    /// An ordinary file (100644).
+    #[default]
+    Normal,
+    /// An executable file (100755).
+    Exec,
+    /// A symbolic link (120000); the value is its target.
+    Link,
+    /// Another mode that git accepts for a file; kept, never written new.
+    Other(u32),
+}
+
+/// What an entry of a directory is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum EntryKind {
+    /// A value.
+    Value(Metadata),
+    /// A directory.
+    Node,
+    /// Something that is kept but not followed, such as a git submodule, with its mode.
+    Opaque(u32),
+}
+
+/// An entry of a directory: what it is, and the object it refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// The object.
+    pub key: Key,
+}
+
+/// One decoded directory object: the canonical bytes, and where its entries are in them.
+///
+/// Nothing is copied out of the bytes, so a directory of any width is two allocations. It is
+/// opaque outside its [`Layout`](super::Layout).
+#[derive(Clone)]
+pub struct Dir {
+    pub(crate) key: Key,
+    /// The number of entries of the whole directory part below this object.
+    pub(crate) len: u64,
+    /// The depth in a hash trie; zero for a root and for every flat directory.
+    pub(crate) depth: u32,
+    pub(crate) bytes: Bytes,
+    pub(crate) body: Body,
+}
+
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// All the entries, in ascending order of names.
+    Entries(Box<[Item]>),
+    /// The occupied slots of an inner node of a hash trie, in ascending order.
+    Slots(Box<[Slot]>),
+}
+
+/// Where one entry is in the bytes of its object.
+#[derive(Clone, Copy)]
+pub(crate) struct Item {
+    pub(crate) name_at: u32,
+    pub(crate) name_len: u32,
+    pub(crate) hash_at: u32,
+    pub(crate) hash_len: u8,
+    pub(crate) kind: EntryKind,
+    pub(crate) at: Locator,
+}
+
+/// Where one slot is in the bytes of its object.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot {
+    pub(crate) index: u32,
+    pub(crate) hash_at: u32,
+    pub(crate) hash_len: u8,
+    pub(crate) at: Locator,
+}
+
+impl Dir {
+    /// The key that the object was read by.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The number of entries of the directory (of the part below this object, in a trie).
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it has no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The depth of an inner node of a trie; nothing for any other object.
+    pub(crate) fn inner_depth(&self) -> Option<u32> {
+        match self.body {
+            Body::Slots(_) => Some(self.depth),
+            Body::Entries(_) => None,
+        }
+    }
+
+    /// Roughly the memory it takes, in bytes: what a cache charges for it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let table = match &self.body {
+            Body::Entries(items) => size_of_val::<[Item]>(items),
+            Body::Slots(slots) => size_of_val::<[Slot]>(slots),
+        };
+        size_of::<Dir>() + self.bytes.len() + table
+    }
+
+    pub(crate) fn name(&self, item: &Item) -> &[u8] {
+        self.slice(item.name_at, item.name_len)
+    }
+
+    pub(crate) fn entry(&self, item: &Item) -> Entry {
+        Entry { kind: item.kind, key: self.key_at(item.hash_at, item.hash_len, item.at) }
+    }
+
+    pub(crate) fn key_at(&self, at: u32, len: u8, locator: Locator) -> Key {
+        let bytes = self.slice(at, u32::from(len));
+        // The decoder that made the table checked that the range is there and is a hash.
+        let hash = Hash::new(bytes).unwrap_or(self.key.hash);
+        Key { hash, at: locator }
+    }
+
+    /// The item of a name among the entries of this object.
+    pub(crate) fn search(&self, items: &[Item], name: &[u8]) -> Result<usize, usize> {
+        items.binary_search_by(|item| self.name(item).cmp(name))
+    }
+
+    pub(crate) fn slice(&self, at: u32, len: u32) -> &[u8] {
+        let start = at as usize;
+        let range: Range<usize> = start..start.saturating_add(len as usize);
+        self.bytes.get(range).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dir({:?}, {} entries)", self.key, self.len)
+    }
+}

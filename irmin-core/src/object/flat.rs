@@ -1,0 +1,169 @@
+//! What both layouts do with a directory object that holds its entries itself.
+
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::ops::ControlFlow;
+
+use super::dir::{Body, Item};
+use super::layout::{OnChange, OnEntry};
+use super::{Dir, Edit, Entry, Position};
+use crate::error::{Code, Error, Result};
+
+impl Dir {
+    /// The entries of this object, ascending; none for an inner node of a trie.
+    pub(crate) fn items(&self) -> &[Item] {
+        match &self.body {
+            Body::Entries(items) => items,
+            Body::Slots(_) => &[],
+        }
+    }
+
+    pub(crate) fn lookup(&self, name: &[u8]) -> Option<&Item> {
+        let items = self.items();
+        self.search(items, name).ok().and_then(|at| items.get(at))
+    }
+
+    pub(crate) fn hash_bytes(&self, item: &Item) -> &[u8] {
+        self.slice(item.hash_at, u32::from(item.hash_len))
+    }
+
+    /// Whether the item is exactly this entry.
+    pub(crate) fn is(&self, item: &Item, entry: &Entry) -> bool {
+        item.kind == entry.kind && self.hash_bytes(item) == entry.key.hash.as_bytes()
+    }
+
+    /// Where a scan stands after this item: the name, without a copy.
+    pub(crate) fn position(&self, item: &Item) -> Position {
+        let start = item.name_at as usize;
+        let end = start.saturating_add(item.name_len as usize);
+        if end > self.bytes.len() {
+            return Position(bytes::Bytes::new());
+        }
+        Position(self.bytes.slice(start..end))
+    }
+
+    /// Calls `f` for the entries after a name, ascending.
+    pub(crate) fn scan_entries(
+        &self,
+        after: Option<&[u8]>,
+        f: &mut OnEntry<'_>,
+    ) -> ControlFlow<()> {
+        let items = self.items();
+        let start = match after {
+            None => 0,
+            Some(name) => match self.search(items, name) {
+                Ok(at) => at.saturating_add(1),
+                Err(at) => at,
+            },
+        };
+        for item in items.get(start..).unwrap_or_default() {
+            f(&self.position(item), self.name(item), self.entry(item))?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Items with the objects that they are in, ascending: one side of a comparison.
+pub(crate) type Side<'a> = dyn Iterator<Item = (&'a Dir, &'a Item)> + 'a;
+
+/// Calls `f` for the names whose entries differ, ascending.
+pub(crate) fn diff_sorted<'a>(
+    a: &mut Side<'a>,
+    b: &mut Side<'a>,
+    f: &mut OnChange<'_>,
+) -> ControlFlow<()> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    loop {
+        let order = match (a.peek(), b.peek()) {
+            (None, None) => return ControlFlow::Continue(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((da, ia)), Some((db, ib))) => da.name(ia).cmp(db.name(ib)),
+        };
+        let left = if order.is_le() { a.next() } else { None };
+        let right = if order.is_ge() { b.next() } else { None };
+        match (left, right) {
+            (Some((da, ia)), Some((db, ib))) => {
+                let same = ia.kind == ib.kind && da.hash_bytes(ia) == db.hash_bytes(ib);
+                if !same {
+                    f(da.name(ia), Some(da.entry(ia)), Some(db.entry(ib)))?;
+                }
+            }
+            (Some((da, ia)), None) => f(da.name(ia), Some(da.entry(ia)), None)?,
+            (None, Some((db, ib))) => f(db.name(ib), None, Some(db.entry(ib)))?,
+            (None, None) => {}
+        }
+    }
+}
+
+/// One entry of a directory in the making: an old one where it is, or an edit.
+#[derive(Clone, Copy)]
+pub(crate) enum Ent<'a> {
+    Old(&'a Dir, &'a Item),
+    New(&'a [u8], &'a Entry),
+}
+
+impl<'a> Ent<'a> {
+    pub(crate) fn name(&self) -> &'a [u8] {
+        match self {
+            Ent::Old(dir, item) => dir.name(item),
+            Ent::New(name, _) => name,
+        }
+    }
+
+    pub(crate) fn entry(&self) -> Entry {
+        match self {
+            Ent::Old(dir, item) => dir.entry(item),
+            Ent::New(_, entry) => **entry,
+        }
+    }
+
+    pub(crate) fn is_old(&self) -> bool {
+        matches!(self, Ent::Old(..))
+    }
+}
+
+/// Appends the merge of ascending items with ascending edits to `out`, and says whether an edit
+/// had an effect; what an edit leaves as it is stays an old entry.
+pub(crate) fn merge<'a>(
+    old: impl Iterator<Item = (&'a Dir, &'a Item)>,
+    edits: impl Iterator<Item = &'a Edit<'a>>,
+    out: &mut Vec<Ent<'a>>,
+) -> bool {
+    let mut old = old.peekable();
+    let mut changed = false;
+    for edit in edits {
+        while let Some((dir, item)) = old.next_if(|(dir, item)| dir.name(item) < edit.name) {
+            out.push(Ent::Old(dir, item));
+        }
+        let replaced = old.next_if(|(dir, item)| dir.name(item) == edit.name);
+        match (replaced, &edit.entry) {
+            (Some((dir, item)), Some(entry)) if dir.is(item, entry) => {
+                out.push(Ent::Old(dir, item));
+            }
+            (_, Some(entry)) => {
+                out.push(Ent::New(edit.name, entry));
+                changed = true;
+            }
+            (Some(_), None) => changed = true,
+            (None, None) => {}
+        }
+    }
+    out.extend(old.map(|(dir, item)| Ent::Old(dir, item)));
+    changed
+}
+
+/// Whether the edits are as a write needs them: ascending, each name once.
+pub(crate) fn check_edits(edits: &[Edit<'_>]) -> Result<()> {
+    let ascending = edits.windows(2).all(|pair| match pair {
+        [a, b] => a.name < b.name,
+        _ => true,
+    });
+    if ascending {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::InvalidArgument,
+        "the edits of a directory are not in ascending order of names, each once",
+    ))
+}

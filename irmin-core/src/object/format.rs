@@ -1,0 +1,226 @@
+//! Formats: what a store is made of, as values that it records.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use bytes::Bytes;
+
+use super::{Child, CommitData, Kind, Layout, Object, git, irmin};
+use crate::error::{Code, Error, Result};
+use crate::hash::{Hash, HashFunction};
+use crate::id::Key;
+
+/// How the bytes of a value become the pre-image of its hash, in the Irmin layout.
+///
+/// The Git layout makes every value a blob, whatever its type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ValueEncoding {
+    /// `B`, then the bytes: Irmin's `String` contents.
+    Tagged,
+    /// The bytes alone: contents types of the caller's, Irmin's JSON among them.
+    Raw,
+}
+
+/// How directories and commits are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LayoutSpec {
+    /// Git's blobs, trees and commits.
+    Git,
+    /// Irmin's nodes, inodes and commits.
+    Irmin(irmin::Params),
+}
+
+/// A format as plain data: what a store records, and what two stores compare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FormatSpec {
+    /// The hash function.
+    pub hash: HashFunction,
+    /// The layout.
+    pub layout: LayoutSpec,
+    /// The pre-image of values.
+    pub values: ValueEncoding,
+}
+
+impl FormatSpec {
+    /// A git repository: SHA-1, values as blobs.
+    #[must_use]
+    pub const fn git() -> Self {
+        FormatSpec { hash: HashFunction::Sha1, layout: LayoutSpec::Git, values: ValueEncoding::Raw }
+    }
+
+    /// What OCaml Irmin's in-memory and file stores hash like: nodes of any width are one object.
+    #[must_use]
+    pub const fn irmin_mem() -> Self {
+        FormatSpec {
+            hash: HashFunction::Blake2b(64),
+            layout: LayoutSpec::Irmin(irmin::Params::MEM),
+            values: ValueEncoding::Tagged,
+        }
+    }
+
+    /// What OCaml's irmin-pack hashes like: wide nodes are 32-way tries of inodes.
+    #[must_use]
+    pub const fn irmin_pack() -> Self {
+        FormatSpec {
+            hash: HashFunction::Blake2b(64),
+            layout: LayoutSpec::Irmin(irmin::Params::PACK),
+            values: ValueEncoding::Tagged,
+        }
+    }
+
+    /// What new stores of our own use: 32-way tries, BLAKE3, modes of files.
+    #[must_use]
+    pub const fn native() -> Self {
+        FormatSpec {
+            hash: HashFunction::Blake3,
+            layout: LayoutSpec::Irmin(irmin::Params::NATIVE),
+            values: ValueEncoding::Tagged,
+        }
+    }
+
+    /// The names that [`FromStr`] reads.
+    pub const PRESETS: &'static [&'static str] = &["git", "irmin-mem", "irmin-pack", "native"];
+}
+
+impl FromStr for FormatSpec {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "git" => Ok(FormatSpec::git()),
+            "irmin-mem" => Ok(FormatSpec::irmin_mem()),
+            "irmin-pack" => Ok(FormatSpec::irmin_pack()),
+            "native" => Ok(FormatSpec::native()),
+            _ => Err(Error::new(
+                Code::InvalidArgument,
+                format!("`{name}` is not a format: one of {}", FormatSpec::PRESETS.join(", ")),
+            )),
+        }
+    }
+}
+
+/// A format that is ready to use.
+///
+/// ```
+/// use irmin_core::{Format, FormatSpec};
+/// let format = Format::new(FormatSpec::git());
+/// let value = format.value(b"hello\n");
+/// assert_eq!(value.id.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
+/// ```
+#[derive(Clone)]
+pub struct Format {
+    spec: FormatSpec,
+    layout: Arc<dyn Layout>,
+}
+
+impl Format {
+    /// The format that a specification describes.
+    #[must_use]
+    pub fn new(spec: FormatSpec) -> Self {
+        let layout: Arc<dyn Layout> = match spec.layout {
+            LayoutSpec::Git => Arc::new(git::GitLayout::new(spec.hash)),
+            LayoutSpec::Irmin(params) => {
+                Arc::new(irmin::IrminLayout::new(spec.hash, params, spec.values))
+            }
+        };
+        Format { spec, layout }
+    }
+
+    /// The specification.
+    #[must_use]
+    pub fn spec(&self) -> &FormatSpec {
+        &self.spec
+    }
+
+    /// The hash function.
+    #[must_use]
+    pub fn hash(&self) -> HashFunction {
+        self.spec.hash
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &dyn Layout {
+        &*self.layout
+    }
+
+    /// The object of a value with these encoded bytes.
+    #[must_use]
+    pub fn value(&self, value: &[u8]) -> Object {
+        self.object(Kind::Value, self.layout.encode_value(value), Vec::new())
+    }
+
+    /// The object of a commit.
+    ///
+    /// # Errors
+    /// `unrepresentable` or `invalid_value` for an info that the layout cannot hold.
+    pub fn commit(&self, commit: &CommitData) -> Result<Object> {
+        let bytes = self.layout.encode_commit(commit)?;
+        let mut object = self.object(Kind::Commit, bytes, Vec::new());
+        let keys = commit.parents.iter().chain([&commit.tree]);
+        // In the order of the layout, with the locators of the caller.
+        let children = self.layout.children(&object)?.into_iter().map(|(_, child)| {
+            let known = keys.clone().find(|key| **key == child.key);
+            Child::from(known.copied().unwrap_or(child.key))
+        });
+        object.children = children.collect();
+        Ok(object)
+    }
+
+    /// Checks that an object has the id it claims.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    pub fn verify(&self, object: &Object) -> Result<()> {
+        let actual: Hash = self.hash().digest(&object.bytes);
+        if actual == object.id || object.kind == Kind::ChunkIndex {
+            return Ok(());
+        }
+        let what: String = format!("{}", object.kind);
+        Err(Error::corrupt(&what, &object.id, format_args!("its bytes hash to {actual}")))
+    }
+
+    fn object(&self, kind: Kind, bytes: Bytes, children: Vec<Child>) -> Object {
+        Object { kind, id: self.hash().digest(&bytes), bytes, children, base: None }
+    }
+
+    /// The key of the empty directory, and its object.
+    ///
+    /// # Errors
+    /// None in practice: an empty directory needs no source.
+    pub fn empty_dir(&self) -> Result<(Key, Option<Object>)> {
+        let mut object = None;
+        let key = self.layout.write(&NoSource, None, &[], &mut |new| {
+            let key = Key::from(new.id);
+            object = Some(new);
+            Ok(key)
+        })?;
+        Ok((key, object))
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.spec, f)
+    }
+}
+
+/// A source without objects.
+struct NoSource;
+
+impl super::Source for NoSource {
+    fn load(&self, keys: &[Key]) -> Result<Vec<Arc<super::Dir>>> {
+        if keys.is_empty() { Ok(Vec::new()) } else { Err(Error::missing_objects(keys.to_vec())) }
+    }
+}

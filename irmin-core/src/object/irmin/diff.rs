@@ -1,0 +1,155 @@
+//! Comparing two directories, wherever their entries are: equal parts are not looked into.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use super::IrminLayout;
+use super::walk::{Held, is_inner, load_parts, slot_key, slots};
+use crate::error::Result;
+use crate::id::Key;
+use crate::object::dir::Item;
+use crate::object::flat;
+use crate::object::layout::OnChange;
+use crate::object::{Dir, Source};
+
+/// One side of a comparison at some place of the trie.
+#[derive(Clone)]
+enum Side<'a> {
+    /// Nothing is there.
+    Empty,
+    /// A part that is not loaded yet.
+    Key(Key),
+    /// An object that holds exactly what is there.
+    Dir(Held<'a>),
+    /// Some entries of an object that holds more, with the prefixes of their steps, ascending by
+    /// name: what stands against the slots of an inner node.
+    Some(Held<'a>, Vec<(u64, Item)>),
+}
+
+impl<'a> Side<'a> {
+    fn root(dir: Option<&'a Dir>) -> Self {
+        dir.map_or(Side::Empty, |dir| Side::Dir(Held::Root(dir)))
+    }
+
+    fn inner(&self) -> Option<&Held<'a>> {
+        match self {
+            Side::Dir(dir) if is_inner(dir) => Some(dir),
+            _ => None,
+        }
+    }
+
+    fn items(&self) -> Vec<(&Dir, &Item)> {
+        match self {
+            Side::Dir(dir) => dir.items().iter().map(|item| (&**dir, item)).collect(),
+            Side::Some(dir, items) => items.iter().map(|(_, item)| (&**dir, item)).collect(),
+            Side::Empty | Side::Key(_) => Vec::new(),
+        }
+    }
+
+    /// What is in each slot at a depth, in the order of slots.
+    fn split(self, layout: &IrminLayout, depth: u32) -> Vec<(u32, Side<'a>)> {
+        if let Some(dir) = self.inner() {
+            let side = |slot| Side::Key(slot_key(dir, slot));
+            return slots(dir).iter().map(|slot| (slot.index, side(slot))).collect();
+        }
+        let (dir, mut items) = match self {
+            Side::Empty | Side::Key(_) => return Vec::new(),
+            Side::Some(dir, items) => (dir, items),
+            Side::Dir(dir) => {
+                let prefix = |item: &Item| (layout.order.prefix(dir.name(item)), *item);
+                let items = dir.items().iter().map(prefix).collect();
+                (dir, items)
+            }
+        };
+        let slot = |(prefix, _): &(u64, Item)| layout.order.slot(*prefix, depth);
+        // Stable: the entries of a slot stay in the order of their names.
+        items.sort_by_key(slot);
+        items
+            .chunk_by(|a, b| slot(a) == slot(b))
+            .filter_map(|part| Some((slot(part.first()?), Side::Some(dir.clone(), part.to_vec()))))
+            .collect()
+    }
+}
+
+/// A pair to compare.
+struct Task<'a> {
+    depth: u32,
+    a: Side<'a>,
+    b: Side<'a>,
+}
+
+/// How many pairs are looked at together: their parts are loaded in one batch.
+const AT_ONCE: usize = 64;
+
+pub(super) fn diff(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    a: Option<&Dir>,
+    b: Option<&Dir>,
+    f: &mut OnChange<'_>,
+) -> Result<()> {
+    if a.map(Dir::key) == b.map(Dir::key) {
+        return Ok(());
+    }
+    let mut tasks = Vec::from([Task { depth: 0, a: Side::root(a), b: Side::root(b) }]);
+    while !tasks.is_empty() {
+        let mut batch = tasks.split_off(tasks.len().saturating_sub(AT_ONCE));
+        load(source, &mut batch)?;
+        // Later pairs go on the stack first, so that slots are compared in their order.
+        let mut pending: Vec<Vec<Task<'_>>> = Vec::new();
+        for task in batch.into_iter().rev() {
+            if task.a.inner().is_some() || task.b.inner().is_some() {
+                pending.push(split(layout, task));
+                continue;
+            }
+            let (left, right) = (task.a.items(), task.b.items());
+            let changes = flat::diff_sorted(&mut left.into_iter(), &mut right.into_iter(), f);
+            if changes == ControlFlow::Break(()) {
+                return Ok(());
+            }
+        }
+        tasks.extend(pending.into_iter().rev().flatten());
+    }
+    Ok(())
+}
+
+/// Loads what the pairs are about, all in one batch.
+fn load(source: &dyn Source, tasks: &mut [Task<'_>]) -> Result<()> {
+    let wanted: Vec<(Key, u32)> = tasks
+        .iter()
+        .flat_map(|task| [(&task.a, task.depth), (&task.b, task.depth)])
+        .filter_map(|(side, depth)| match side {
+            Side::Key(key) => Some((*key, depth)),
+            _ => None,
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut dirs = load_parts(source, &wanted)?.into_iter();
+    let sides = tasks.iter_mut().flat_map(|task| [&mut task.a, &mut task.b]);
+    for side in sides.filter(|side| matches!(side, Side::Key(_))) {
+        *side = dirs.next().map_or(Side::Empty, |dir: Arc<Dir>| Side::Dir(Held::Part(dir)));
+    }
+    Ok(())
+}
+
+/// The pairs of the slots that differ, the last slot first.
+fn split<'a>(layout: &IrminLayout, task: Task<'a>) -> Vec<Task<'a>> {
+    let Task { depth, a, b } = task;
+    let mut a = a.split(layout, depth).into_iter().rev().peekable();
+    let mut b = b.split(layout, depth).into_iter().rev().peekable();
+    let mut tasks = Vec::new();
+    loop {
+        let next = a.peek().map(|(index, _)| *index).max(b.peek().map(|(index, _)| *index));
+        let Some(index) = next else { return tasks };
+        let side = |side: Option<(u32, Side<'a>)>| side.map_or(Side::Empty, |(_, side)| side);
+        let left = side(a.next_if(|(at, _)| *at == index));
+        let right = side(b.next_if(|(at, _)| *at == index));
+        let same = matches!((&left, &right), (Side::Key(a), Side::Key(b)) if a == b);
+        if !same {
+            tasks.push(Task { depth: depth.saturating_add(1), a: left, b: right });
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Editing a directory: sorted edits go down the trie together, and what they touch is built
+//! anew from the leaves up.
+//!
+//! It takes two passes. The first loads the parts that the edits lead to, a level at a time, and
+//! counts what they add and remove, because the form of everything (flat or trie, leaf or inner
+//! node) follows from the counts. The second builds, so that no object is made in vain.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::walk::{Held, is_inner, load_parts, slot_key, slots};
+use super::{IrminLayout, node};
+use crate::error::{Code, Error, Result};
+use crate::id::Key;
+use crate::object::dir::Slot;
+use crate::object::flat::{self, Ent};
+use crate::object::layout::Put;
+use crate::object::{Child, Dir, Edit, Source};
+
+pub(super) fn write(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    base: Option<&Dir>,
+    edits: &[Edit<'_>],
+    put: &mut Put<'_>,
+) -> Result<Key> {
+    flat::check_edits(edits)?;
+    match base {
+        Some(dir) if is_inner(dir) => Editor::new(layout, source, edits).write(dir, put),
+        _ => write_entries(layout, base, edits, put),
+    }
+}
+
+/// A directory that is one object, or none yet.
+fn write_entries(
+    layout: &IrminLayout,
+    base: Option<&Dir>,
+    edits: &[Edit<'_>],
+    put: &mut Put<'_>,
+) -> Result<Key> {
+    let old = base.into_iter().flat_map(|dir| dir.items().iter().map(move |item| (dir, item)));
+    let mut entries = Vec::with_capacity(edits.len());
+    let changed = flat::merge(old, edits.iter(), &mut entries);
+    match base {
+        Some(dir) if !changed => Ok(dir.key()),
+        _ => Builder { layout, put }.root(base.map(Dir::key), &entries),
+    }
+}
+
+/// Whether a directory with so many entries is one flat object.
+pub(super) fn is_flat(layout: &IrminLayout, len: u64) -> bool {
+    layout.params.stable_bound.is_none_or(|bound| len == 0 || len <= u64::from(bound))
+}
+
+/// An entry with the prefix of its step.
+type Placed<'a> = (u64, Ent<'a>);
+
+/// Makes objects and hands them on.
+struct Builder<'a, 'p> {
+    layout: &'a IrminLayout,
+    put: &'a mut Put<'p>,
+}
+
+impl Builder<'_, '_> {
+    /// A whole directory of entries in ascending order; `base` is where the old ones are.
+    fn root(&mut self, base: Option<Key>, entries: &[Ent<'_>]) -> Result<Key> {
+        if is_flat(self.layout, entries.len() as u64) {
+            let object = node::entries_object(self.layout, true, base, entries)?;
+            return (self.put)(object);
+        }
+        let mut placed = place(self.layout, entries);
+        self.trie(0, base, &mut placed)
+    }
+
+    /// The part of a trie for entries in the order of their prefixes.
+    fn trie(&mut self, depth: u32, base: Option<Key>, entries: &mut [Placed<'_>]) -> Result<Key> {
+        let order = self.layout.order;
+        if entries.len() <= order.fanout() as usize {
+            entries.sort_unstable_by(|a, b| a.1.name().cmp(b.1.name()));
+            let entries: Vec<Ent<'_>> = entries.iter().map(|(_, entry)| *entry).collect();
+            let object = node::entries_object(self.layout, false, base, &entries)?;
+            return (self.put)(object);
+        }
+        if depth >= order.max_depth() {
+            let names: Vec<_> = entries.iter().take(2).map(|(_, e)| e.name()).collect();
+            let name = names.first().copied().unwrap_or_default().escape_ascii();
+            let why = format!(
+                "`{name}` and {} other steps begin with the same bits of their hashes: \
+                 too many for one place of the trie",
+                entries.len() - 1
+            );
+            return Err(Error::new(Code::PayloadTooLarge, why));
+        }
+        let len = entries.len() as u64;
+        let slot = |(prefix, _): &Placed<'_>| order.slot(*prefix, depth);
+        let mut children = Vec::new();
+        for part in entries.chunk_by_mut(|a, b| slot(a) == slot(b)) {
+            let index = part.first().map_or(0, slot);
+            // The depth is bounded by the number of bits that the order looks at.
+            children.push((index, Child::from(self.trie(depth + 1, base, part)?)));
+        }
+        // The entries below are where they were before; the parts are all new.
+        let object = node::inner_object(self.layout, depth, len, base, children)?;
+        (self.put)(object)
+    }
+}
+
+/// Entries in the order of the prefixes of their steps.
+fn place<'a>(layout: &IrminLayout, entries: &[Ent<'a>]) -> Vec<Placed<'a>> {
+    let mut placed: Vec<Placed<'a>> =
+        entries.iter().map(|entry| (layout.order.prefix(entry.name()), *entry)).collect();
+    placed.sort_unstable_by_key(|(prefix, _)| *prefix);
+    placed
+}
+
+/// A part of the trie that edits lead to.
+struct Visit<'a> {
+    dir: Held<'a>,
+    depth: u32,
+    /// Which edits lead here, as a range of [`Editor::edits`].
+    edits: Range<usize>,
+    /// The visit of the part above, and the slot in which this one is there.
+    parent: Option<(usize, u32)>,
+    /// How many entries it will have, and whether any will be different.
+    len: u64,
+    changed: bool,
+    /// The visits of the parts below, in the order of slots.
+    below: Vec<(u32, usize)>,
+    /// The edits that fill empty slots.
+    added: Vec<(u32, Range<usize>)>,
+}
+
+/// Some edits, and the visit and slot that they come from.
+type Lead = (Range<usize>, Option<(usize, u32)>);
+
+struct Editor<'a> {
+    layout: &'a IrminLayout,
+    source: &'a dyn Source,
+    /// The edits in the order of their prefixes, then of their names.
+    edits: Vec<(u64, &'a Edit<'a>)>,
+    visits: Vec<Visit<'a>>,
+}
+
+impl<'a> Editor<'a> {
+    fn new(layout: &'a IrminLayout, source: &'a dyn Source, edits: &'a [Edit<'a>]) -> Self {
+        let mut edits: Vec<(u64, &Edit<'_>)> =
+            edits.iter().map(|edit| (layout.order.prefix(edit.name), edit)).collect();
+        edits.sort_unstable_by(|a, b| (a.0, a.1.name).cmp(&(b.0, b.1.name)));
+        Editor { layout, source, edits, visits: Vec::new() }
+    }
+
+    fn write(mut self, root: &'a Dir, put: &mut Put<'_>) -> Result<Key> {
+        self.survey(root)?;
+        let (len, changed) = self.visits.first().map_or((0, false), |v| (v.len, v.changed));
+        if !changed {
+            return Ok(root.key());
+        }
+        let mut builder = Builder { layout: self.layout, put };
+        if is_flat(self.layout, len) || len <= u64::from(self.layout.order.fanout()) {
+            let (dirs, edits) = self.gather(0)?;
+            let entries = merge_named(&dirs, &edits);
+            check_count(&root.key(), len, entries.len())?;
+            return builder.root(None, &entries);
+        }
+        match self.build(0, &mut builder)? {
+            Some(key) => Ok(key),
+            None => builder.root(None, &[]),
+        }
+    }
+
+    fn range(&self, range: Range<usize>) -> &[(u64, &'a Edit<'a>)] {
+        self.edits.get(range).unwrap_or_default()
+    }
+
+    /// The first pass: loads what the edits lead to, and counts.
+    fn survey(&mut self, root: &'a Dir) -> Result<()> {
+        let all = 0..self.edits.len();
+        let mut wanted: Vec<Lead> = Vec::from([(all, None)]);
+        let mut dirs = Vec::from([Held::Root(root)]);
+        let mut depth = 0;
+        while !dirs.is_empty() {
+            let mut next = Vec::new();
+            let mut keys = Vec::new();
+            for (dir, (edits, parent)) in dirs.into_iter().zip(wanted) {
+                let len = dir.len();
+                let (below, added) = (Vec::new(), Vec::new());
+                let visit = Visit { dir, depth, edits, parent, len, changed: false, below, added };
+                self.visit(visit, &mut next, &mut keys)?;
+            }
+            depth += 1;
+            wanted = next;
+            dirs = if keys.is_empty() {
+                Vec::new()
+            } else {
+                load_parts(self.source, &keys)?.into_iter().map(Held::Part).collect()
+            };
+        }
+        self.sum_up()
+    }
+
+    /// Counts what the edits do in a leaf, or finds the slots that they go to.
+    fn visit(
+        &mut self,
+        mut visit: Visit<'a>,
+        next: &mut Vec<Lead>,
+        keys: &mut Vec<(Key, u32)>,
+    ) -> Result<()> {
+        let number = self.visits.len();
+        let mut added = 0_u64;
+        let mut removed = 0_u64;
+        if is_inner(&visit.dir) {
+            let mut start = visit.edits.start;
+            let order = self.layout.order;
+            let slot = |(prefix, _): &(u64, _)| order.slot(*prefix, visit.depth);
+            for part in self.range(visit.edits.clone()).chunk_by(|a, b| slot(a) == slot(b)) {
+                let index = part.first().map_or(0, slot);
+                let range = start..start + part.len();
+                start = range.end;
+                match find_slot(&visit.dir, index) {
+                    Some(old) => {
+                        keys.push((slot_key(&visit.dir, old), visit.depth + 1));
+                        next.push((range, Some((number, index))));
+                    }
+                    None => {
+                        let fill = part.iter().filter(|(_, e)| e.entry.is_some()).count() as u64;
+                        if fill > 0 {
+                            visit.added.push((index, range));
+                        }
+                        added += fill;
+                    }
+                }
+            }
+            visit.changed = added > 0;
+        } else {
+            for (_, edit) in self.range(visit.edits.clone()) {
+                match (visit.dir.lookup(edit.name), &edit.entry) {
+                    (Some(item), Some(entry)) if visit.dir.is(item, entry) => continue,
+                    (Some(_), Some(_)) => {}
+                    (None, Some(_)) => added += 1,
+                    (Some(_), None) => removed += 1,
+                    (None, None) => continue,
+                }
+                visit.changed = true;
+            }
+        }
+        visit.len = visit.len.saturating_add(added).saturating_sub(removed);
+        self.visits.push(visit);
+        Ok(())
+    }
+
+    /// Carries the counts from the leaves up.
+    fn sum_up(&mut self) -> Result<()> {
+        for number in (0..self.visits.len()).rev() {
+            let Some(visit) = self.visits.get(number) else { continue };
+            let (old, new, changed) = (visit.dir.len(), visit.len, visit.changed);
+            let Some((above, index)) = visit.parent else { continue };
+            let Some(parent) = self.visits.get_mut(above) else { continue };
+            parent.below.push((index, number));
+            parent.changed |= changed;
+            parent.len = (parent.len.saturating_add(new))
+                .checked_sub(old)
+                .ok_or_else(|| miscounted(&parent.dir.key()))?;
+        }
+        for visit in &mut self.visits {
+            visit.below.reverse();
+        }
+        Ok(())
+    }
+
+    /// The second pass: the key of what a visited part becomes, or none if it becomes empty.
+    fn build(&self, number: usize, builder: &mut Builder<'_, '_>) -> Result<Option<Key>> {
+        let Some(visit) = self.visits.get(number) else { return Ok(None) };
+        let key = visit.dir.key();
+        if !visit.changed {
+            return Ok(Some(key));
+        }
+        if visit.len == 0 {
+            return Ok(None);
+        }
+        if !is_inner(&visit.dir) {
+            return self.build_leaf(visit, builder).map(Some);
+        }
+        if visit.len <= u64::from(self.layout.order.fanout()) {
+            let (dirs, edits) = self.gather(number)?;
+            let entries = merge_named(&dirs, &edits);
+            check_count(&key, visit.len, entries.len())?;
+            let object = node::entries_object(self.layout, false, None, &entries)?;
+            return (builder.put)(object).map(Some);
+        }
+        let mut children = Vec::with_capacity(self.layout.order.fanout() as usize);
+        for (index, plan) in plan(visit) {
+            let child = match plan {
+                Plan::Keep(key) => Some(Child { key, inline: None, kept: true }),
+                // The depth of what was decoded is bounded.
+                Plan::Visit(number) => self.build(number, builder)?.map(|new| Child {
+                    kept: self.visits.get(number).is_some_and(|visit| !visit.changed),
+                    ..Child::from(new)
+                }),
+                Plan::Add(range) => {
+                    let added = self.range(range).iter();
+                    let mut placed: Vec<Placed<'_>> = added
+                        .filter_map(|(at, e)| Some((*at, Ent::New(e.name, e.entry.as_ref()?))))
+                        .collect();
+                    let below = visit.depth + 1;
+                    Some(Child::from(builder.trie(below, None, &mut placed)?))
+                }
+            };
+            children.extend(child.map(|child| (index, child)));
+        }
+        if children.is_empty() {
+            return Err(miscounted(&key));
+        }
+        let object = node::inner_object(self.layout, visit.depth, visit.len, Some(key), children)?;
+        (builder.put)(object).map(Some)
+    }
+
+    /// A leaf with its edits, which may make it more than a leaf.
+    fn build_leaf(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Key> {
+        let dirs = [visit.dir.clone()];
+        let base = Some(visit.dir.key());
+        let edits = self.by_name(visit.edits.clone());
+        let entries = merge_named(&dirs, &edits);
+        if entries.len() <= self.layout.order.fanout() as usize {
+            let object = node::entries_object(self.layout, false, base, &entries)?;
+            return (builder.put)(object);
+        }
+        let prefix = |entry: &Ent<'_>| {
+            let edit = match entry {
+                Ent::New(name, _) => edits.binary_search_by(|(_, edit)| edit.name.cmp(name)).ok(),
+                Ent::Old(..) => None,
+            };
+            let known = edit.and_then(|at| edits.get(at)).map(|(prefix, _)| *prefix);
+            known.unwrap_or_else(|| self.layout.order.prefix(entry.name()))
+        };
+        let mut placed: Vec<Placed<'_>> = entries.iter().map(|e| (prefix(e), *e)).collect();
+        placed.sort_unstable_by_key(|(prefix, _)| *prefix);
+        builder.trie(visit.depth, base, &mut placed)
+    }
+
+    fn by_name(&self, range: Range<usize>) -> Vec<(u64, &'a Edit<'a>)> {
+        let mut edits = self.range(range).to_vec();
+        edits.sort_unstable_by(|a, b| a.1.name.cmp(b.1.name));
+        edits
+    }
+
+    /// All that is below a visited part: the objects that hold its entries, and its edits by name.
+    ///
+    /// Only for parts that become small: what no edit leads to is loaded, and all of it stays.
+    fn gather(&self, number: usize) -> Result<Gathered<'a>> {
+        let Some(top) = self.visits.get(number) else { return Ok((Vec::new(), Vec::new())) };
+        let mut dirs = Vec::new();
+        let mut wanted = Vec::new();
+        let mut stack = Vec::from([top]);
+        while let Some(visit) = stack.pop() {
+            if !is_inner(&visit.dir) {
+                dirs.push(visit.dir.clone());
+            }
+            for (_, plan) in plan(visit) {
+                match plan {
+                    Plan::Keep(key) => wanted.push((key, visit.depth + 1)),
+                    Plan::Visit(below) => stack.extend(self.visits.get(below)),
+                    Plan::Add(_) => {}
+                }
+            }
+        }
+        while !wanted.is_empty() {
+            let loaded = load_parts(self.source, &wanted)?;
+            let len = loaded.iter().fold(0_u64, |len, dir| len.saturating_add(dir.len()));
+            if len > top.len {
+                return Err(miscounted(&top.dir.key()));
+            }
+            wanted.clear();
+            for dir in loaded {
+                if is_inner(&dir) {
+                    let below = dir.depth + 1;
+                    wanted.extend(slots(&dir).iter().map(|slot| (slot_key(&dir, slot), below)));
+                } else {
+                    dirs.push(Held::Part(dir));
+                }
+            }
+        }
+        Ok((dirs, self.by_name(top.edits.clone())))
+    }
+}
+
+/// Objects with entries, and the edits of these, by name.
+type Gathered<'a> = (Vec<Held<'a>>, Vec<(u64, &'a Edit<'a>)>);
+
+/// What becomes of one slot.
+enum Plan {
+    Keep(Key),
+    Visit(usize),
+    Add(Range<usize>),
+}
+
+/// What becomes of the slots of a visited inner node, in their order.
+fn plan(visit: &Visit<'_>) -> Vec<(u32, Plan)> {
+    let mut below = visit.below.iter().peekable();
+    let mut added = visit.added.iter().peekable();
+    let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.added.len());
+    for old in slots(&visit.dir) {
+        while let Some((index, range)) = added.next_if(|(index, _)| *index < old.index) {
+            plans.push((*index, Plan::Add(range.clone())));
+        }
+        let plan = match below.next_if(|(index, _)| *index == old.index) {
+            Some((_, number)) => Plan::Visit(*number),
+            None => Plan::Keep(slot_key(&visit.dir, old)),
+        };
+        plans.push((old.index, plan));
+    }
+    plans.extend(added.map(|(index, range)| (*index, Plan::Add(range.clone()))));
+    plans
+}
+
+fn find_slot(dir: &Dir, index: u32) -> Option<&Slot> {
+    let slots = slots(dir);
+    let at = slots.binary_search_by_key(&index, |slot| slot.index).ok()?;
+    slots.get(at)
+}
+
+fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Vec<Ent<'b>> {
+    let mut items: Vec<_> =
+        dirs.iter().flat_map(|dir| dir.items().iter().map(move |item| (&**dir, item))).collect();
+    if dirs.len() > 1 {
+        items.sort_unstable_by(|a, b| a.0.name(a.1).cmp(b.0.name(b.1)));
+    }
+    let mut entries = Vec::with_capacity(items.len() + edits.len());
+    flat::merge(items.into_iter(), edits.iter().map(|(_, edit)| *edit), &mut entries);
+    entries
+}
+
+fn miscounted(key: &Key) -> Error {
+    Error::corrupt("directory", &key.hash, "it has not as many entries as it says")
+}
+
+fn check_count(key: &Key, expected: u64, found: usize) -> Result<()> {
+    if found as u64 == expected { Ok(()) } else { Err(miscounted(key)) }
+}

@@ -1,0 +1,152 @@
+//! The interface of layouts: how directories, values and commits become objects.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::{Child, CommitData, Dir, Entry, Kind, Object};
+use crate::error::Result;
+use crate::id::Key;
+
+/// Where a layout gets the objects of a directory that spans several.
+pub trait Source: Send + Sync {
+    /// The decoded directory objects of these keys, in their order.
+    ///
+    /// Layouts ask for a whole frontier at once, never for one object at a time where they know
+    /// of more.
+    ///
+    /// # Errors
+    /// `missing_objects` with all the keys that are not at hand, or what decoding says.
+    fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>>;
+}
+
+/// One change of a directory: the new entry of a name, or its removal.
+#[derive(Clone, Copy, Debug)]
+pub struct Edit<'a> {
+    /// The step.
+    pub name: &'a [u8],
+    /// What it becomes.
+    pub entry: Option<Entry>,
+}
+
+/// A place in the natural order of a directory: opaque, stable while the directory is the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position(pub Bytes);
+
+/// What a scan calls: the position and name of an entry, and the entry.
+pub type OnEntry<'a> = dyn FnMut(&Position, &[u8], Entry) -> ControlFlow<()> + 'a;
+
+/// What a diff calls: a name, and its entry on either side.
+pub type OnChange<'a> = dyn FnMut(&[u8], Option<Entry>, Option<Entry>) -> ControlFlow<()> + 'a;
+
+/// What a layout hands new objects to, children first; it answers where they are.
+pub type Put<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
+
+/// How directories, values and commits become objects.
+///
+/// A [`Dir`] is opaque to everything above: it is asked through these methods, so that nothing
+/// above knows which layout it is, or whether a directory is one object or a thousand. All
+/// directories are canonical: equal entries give equal objects, whatever their history.
+///
+/// # Contract
+/// - Costs follow the change: `find` loads O(depth of the trie) objects, `diff` and `write` O(changes
+///   x depth); none depends on the width except where one object *is* the directory.
+/// - Decoders accept exactly the canonical encodings (of git's objects, what plain `git fsck`
+///   accepts, which is then kept byte for byte), bound what they allocate by the length of
+///   the input, do not recurse and do not panic.
+pub trait Layout: Send + Sync + Debug {
+    /// Decodes one directory object; `key` is what it was read by.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn decode(&self, key: Key, object: &Object) -> Result<Dir>;
+
+    /// Checks that a decoded object is one that a directory begins with: a part of one that stands
+    /// alone would give equal directories two hashes.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn check_root(&self, _dir: &Dir) -> Result<()> {
+        Ok(())
+    }
+
+    /// The entry of a name.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn find(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Entry>>;
+
+    /// Calls `f` for the entries in natural order, from after a position, until it breaks.
+    ///
+    /// # Errors
+    /// Those of the source, and `invalid_argument` for a position that is none of this layout's.
+    fn scan(
+        &self,
+        source: &dyn Source,
+        dir: &Dir,
+        after: Option<&Position>,
+        f: &mut OnEntry<'_>,
+    ) -> Result<()>;
+
+    /// Calls `f` for every name whose entry differs between two directories, in ascending order
+    /// of names within each object compared; an absent directory is an empty one.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn diff(
+        &self,
+        source: &dyn Source,
+        a: Option<&Dir>,
+        b: Option<&Dir>,
+        f: &mut OnChange<'_>,
+    ) -> Result<()>;
+
+    /// Applies edits (ascending names, each once) to a directory, hands every new object to `put`
+    /// children first, and returns the key of the root object.
+    ///
+    /// Edits that change nothing return the key of `base` and put nothing. The result may be the
+    /// empty directory, which is an object like any other.
+    ///
+    /// # Errors
+    /// Those of the source and of `put`; `unrepresentable` for an entry that the layout has no
+    /// place for; `payload_too_large` for an object over the bounds of the format.
+    fn write(
+        &self,
+        source: &dyn Source,
+        base: Option<&Dir>,
+        edits: &[Edit<'_>],
+        put: &mut Put<'_>,
+    ) -> Result<Key>;
+
+    /// The pre-image of a value with these encoded bytes.
+    fn encode_value(&self, value: &[u8]) -> Bytes;
+
+    /// The encoded bytes of a value, from its pre-image.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn decode_value(&self, object: &Object) -> Result<Bytes>;
+
+    /// The pre-image of a commit.
+    ///
+    /// # Errors
+    /// `unrepresentable` for an info that the layout cannot hold, `invalid_value` for one that
+    /// would break its syntax.
+    fn encode_commit(&self, commit: &CommitData) -> Result<Bytes>;
+
+    /// A commit, from its object.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn decode_commit(&self, object: &Object) -> Result<CommitData>;
+
+    /// What an object of any kind refers to, in canonical order, from its bytes, each with the
+    /// kind of object to expect: [`Kind::Node`] where a directory begins.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn children(&self, object: &Object) -> Result<Vec<(Kind, Child)>>;
+}

@@ -1,0 +1,106 @@
+//! L1: objects, and the formats that turn them into bytes and back.
+//!
+//! Everything here is pure: no module of this layer reads a store, except through the [`Source`]
+//! that a caller passes to walk a directory that spans several objects.
+//!
+//! - an [`Object`] is what a backend stores: a kind, canonical bytes, and their hash;
+//! - a [`Dir`] is one decoded directory object, a [`Layout`] the way directories, values and
+//!   commits become objects; there are two, [`git`] and [`irmin`];
+//! - a [`Format`] is a layout with a hash function and a contents encoding: a value that a store
+//!   records.
+
+mod commit;
+mod dir;
+mod flat;
+mod format;
+pub mod git;
+pub mod irmin;
+mod layout;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::hash::Hash;
+use crate::id::Key;
+
+pub use commit::CommitData;
+pub use dir::{Dir, Entry, EntryKind, Metadata};
+pub use format::{Format, FormatSpec, LayoutSpec, ValueEncoding};
+pub use layout::{Edit, Layout, OnChange, OnEntry, Position, Put, Source};
+
+/// What an object is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// The bytes of a value.
+    Value,
+    /// A directory, all in one object.
+    Node,
+    /// A part of a directory that is spread over several objects, its root included.
+    Inode,
+    /// A commit.
+    Commit,
+    /// An annotated tag of git.
+    Tag,
+    /// A piece of a large value.
+    Chunk,
+    /// The list of the pieces of a large value; its id is that of the whole value.
+    ChunkIndex,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Value => "value",
+            Kind::Node => "directory",
+            Kind::Inode => "directory part",
+            Kind::Commit => "commit",
+            Kind::Tag => "tag",
+            Kind::Chunk => "chunk",
+            Kind::ChunkIndex => "chunk index",
+        })
+    }
+}
+
+/// One object: its canonical bytes and what they refer to.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// What it is.
+    pub kind: Kind,
+    /// The hash of `bytes`; of the whole value for a [`Kind::ChunkIndex`].
+    pub id: Hash,
+    /// The canonical bytes: the pre-image of the id, headers included.
+    pub bytes: Bytes,
+    /// What it refers to, in canonical order.
+    ///
+    /// Complete when an object is written. When it is read it is complete or empty: an engine
+    /// that has neither locators nor inline values to give leaves it empty, and
+    /// [`Layout::children`] finds them in the bytes.
+    pub children: Vec<Child>,
+    /// The directory object that this one was edited from: a hint for deltas, and the voucher of
+    /// the children marked [`Child::kept`].
+    pub base: Option<Key>,
+}
+
+/// One reference of an object.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The object referred to.
+    pub key: Key,
+    /// Its canonical bytes, where an engine keeps small values in their parent's record.
+    pub inline: Option<Bytes>,
+    /// Whether the object's `base` refers to it too, so that its presence follows from the base's.
+    pub kept: bool,
+}
+
+impl From<Key> for Child {
+    fn from(key: Key) -> Self {
+        Child { key, inline: None, kept: false }
+    }
+}
+
+/// The pieces of a large value: known to whoever stored them, whatever the layout.
+fn chunks(object: &Object) -> Vec<(Kind, Child)> {
+    object.children.iter().map(|child| (Kind::Chunk, child.clone())).collect()
+}
