@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod contents;
 mod error;
 mod hash;
 mod id;
@@ -11,17 +12,20 @@ mod info;
 pub mod io;
 pub mod limits;
 pub mod lock;
+pub mod merge;
 pub mod name;
 pub mod object;
 mod panics;
 mod path;
 
 pub use bytes::Bytes;
+pub use contents::Contents;
 pub use error::{Code, Error, ErrorKind, Result};
 pub use hash::{Hash, HashFunction, Hasher, MAX_HASH_LEN};
 pub use id::{CommitId, ContentsId, HashPrefix, Key, Locator, TreeId};
 pub use info::{Info, Signature, Zone};
 pub use limits::Limits;
+pub use merge::{Merge, Reason};
 pub use name::{BranchName, RefName, TagName};
 pub use object::{
     Child, CommitData, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Kind, Layout, Metadata,

@@ -1,0 +1,141 @@
+//! L2: what values are: their types, their bytes, and how they merge.
+//!
+//! A store holds values of one type, a [`Contents`]. Its name and the merge policies in force
+//! are recorded, so that a program that knows another type says so instead of merging wrongly.
+//!
+//! A value has two byte forms. Git stores keep what a person wants to read, the *text* form
+//! ([`Contents::encode`]); stores of the Irmin layout hash what OCaml Irmin hashes, the *binary*
+//! form ([`Contents::encode_binary`]). For plain bytes and text they are the same.
+
+pub mod json;
+mod policy;
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Debug;
+
+use bytes::Bytes;
+
+use crate::error::{Code, Error, Result};
+use crate::merge::Merge;
+use crate::object::{FormatSpec, LayoutSpec, ValueEncoding};
+
+pub use policy::{Pattern, Policies};
+
+/// A type of values.
+///
+/// # Contract
+/// - `decode(encode(v)) == v`, with the same bytes when it is encoded again, and so in the binary
+///   form. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
+/// - Decoding any bytes ends in bounded time and memory, without a panic: they come from outside.
+/// - The merge is a pure function.
+pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
+    /// The name that stores record, such as `json`: unique, and stable for ever.
+    const TYPE: &'static str;
+
+    /// How the binary form becomes the pre-image of a hash, in the Irmin layout.
+    const VALUES: ValueEncoding;
+
+    /// The text form: canonical bytes, as a git store keeps them.
+    fn encode(&self) -> Bytes;
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// `invalid_value`, saying what is wrong and where.
+    fn decode(bytes: Bytes) -> Result<Self>;
+
+    /// The binary form: what stores of the Irmin layout keep and hash; the text form unless a type
+    /// says otherwise.
+    fn encode_binary(&self) -> Bytes {
+        self.encode()
+    }
+
+    /// Reads the binary form.
+    ///
+    /// # Errors
+    /// `invalid_value`, saying what is wrong and where.
+    fn decode_binary(bytes: Bytes) -> Result<Self> {
+        Self::decode(bytes)
+    }
+
+    /// How changes of one value on two sides become one, unless a policy of its path says
+    /// otherwise.
+    fn merge() -> Merge<Self>;
+}
+
+/// The bytes of a value in a store of this format: what [`Layout::encode_value`] expects.
+///
+/// [`Layout::encode_value`]: crate::Layout::encode_value
+pub fn encode_for<C: Contents>(format: &FormatSpec, value: &C) -> Bytes {
+    match format.layout {
+        LayoutSpec::Git => value.encode(),
+        LayoutSpec::Irmin(_) => value.encode_binary(),
+    }
+}
+
+/// The value of these bytes in a store of this format: the inverse of [`encode_for`].
+///
+/// # Errors
+/// `invalid_value`.
+pub fn decode_for<C: Contents>(format: &FormatSpec, bytes: Bytes) -> Result<C> {
+    match format.layout {
+        LayoutSpec::Git => C::decode(bytes),
+        LayoutSpec::Irmin(_) => C::decode_binary(bytes),
+    }
+}
+
+/// Uninterpreted bytes: files.
+impl Contents for Bytes {
+    const TYPE: &'static str = "bytes";
+    const VALUES: ValueEncoding = ValueEncoding::Tagged;
+
+    fn encode(&self) -> Bytes {
+        self.clone()
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self> {
+        Ok(bytes)
+    }
+
+    fn merge() -> Merge<Self> {
+        Merge::idempotent()
+    }
+}
+
+/// Text in UTF-8.
+impl Contents for String {
+    const TYPE: &'static str = "string";
+    const VALUES: ValueEncoding = ValueEncoding::Tagged;
+
+    fn encode(&self) -> Bytes {
+        Bytes::copy_from_slice(self.as_bytes())
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self> {
+        match core::str::from_utf8(&bytes) {
+            Ok(text) => Ok(String::from(text)),
+            Err(e) => Err(Error::new(
+                Code::InvalidValue,
+                format!("the value is not text: not UTF-8 after byte {}", e.valid_up_to()),
+            )),
+        }
+    }
+
+    fn merge() -> Merge<Self> {
+        Merge::idempotent()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_utf_8() {
+        let refused = String::decode(Bytes::from_static(b"ok\xff")).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidValue);
+        assert_eq!(refused.to_string(), "the value is not text: not UTF-8 after byte 2");
+        assert_eq!(String::decode(Bytes::from_static("é".as_bytes())).unwrap(), "é");
+    }
+}
