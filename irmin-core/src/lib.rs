@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod backend;
 pub mod contents;
 mod error;
 mod hash;

@@ -1,0 +1,327 @@
+//! A store in memory: the reference of the contract.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use super::{
+    Backend, Batch, Capabilities, Durability, Expected, Note, Notifier, OnRefChange, Pin,
+    Published, RefEdit, RefTable, Stage, Submitted, Target, View, Wait, WatchGuard,
+};
+use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
+use crate::id::{HashPrefix, Key};
+use crate::lock::RwLock;
+use crate::name::{BranchName, RefName};
+use crate::object::{Format, Kind, Object};
+
+/// A store in memory, gone when the last handle of it is dropped.
+///
+/// Nothing is ever collected in it and everything is resident. Reads run in parallel; writes run
+/// one after another. It does not check the hashes of what it is given; see
+/// [`StrictMemory`](super::StrictMemory) for a store that checks all it can.
+///
+/// ```
+/// use irmin_core::backend::{Backend, Batch, MemoryBackend, Wait};
+/// use irmin_core::{Format, FormatSpec};
+/// let store = MemoryBackend::new(Format::new(FormatSpec::git()));
+/// let value = store.format().value(b"hello");
+/// let key = value.id.into();
+/// store.publish(Batch { objects: vec![value], ..Batch::default() })?;
+/// assert!(store.get_many(&[key], Wait::Block)?[0].is_some());
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
+pub struct MemoryBackend {
+    format: Format,
+    objects: RwLock<Records>,
+    /// The lock of all writers: taken before that of the objects.
+    refs: RwLock<RefTable>,
+    notifier: Notifier,
+    pins: Arc<()>,
+}
+
+/// What is kept of objects: [`Layout::children`](crate::Layout::children) finds the rest in the
+/// bytes.
+type Records = HashMap<Hash, Record>;
+
+#[derive(Clone)]
+struct Record {
+    kind: Kind,
+    bytes: Bytes,
+}
+
+impl Record {
+    fn of(object: Object) -> Self {
+        Record { kind: object.kind, bytes: object.bytes }
+    }
+
+    fn object(&self, id: Hash) -> Object {
+        let (kind, bytes) = (self.kind, self.bytes.clone());
+        Object { kind, id, bytes, children: Vec::new(), base: None }
+    }
+}
+
+impl MemoryBackend {
+    /// An empty store whose `HEAD` stands for the branch `main`.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        MemoryBackend::with_head(format, &BranchName::main())
+    }
+
+    /// An empty store whose `HEAD` stands for this branch.
+    #[must_use]
+    pub fn with_head(format: Format, branch: &BranchName) -> Self {
+        let mut refs = RefTable::default();
+        refs.apply(&[RefEdit {
+            name: RefName::head(),
+            expected: Expected::Any,
+            new: Some(Target::Symbolic(branch.to_ref())),
+        }]);
+        MemoryBackend {
+            format,
+            objects: RwLock::default(),
+            refs: RwLock::new(refs),
+            notifier: Notifier::default(),
+            pins: Arc::default(),
+        }
+    }
+
+    /// How many pins are held: tests of callers see with it that they release them.
+    #[must_use]
+    pub fn pins(&self) -> usize {
+        Arc::strong_count(&self.pins) - 1
+    }
+
+    /// How many objects there are.
+    #[must_use]
+    pub fn object_count(&self) -> usize {
+        self.objects.read().len()
+    }
+
+    /// Adds objects and makes edits, or does nothing; the watches are still to be told.
+    fn commit(&self, new: Records, edits: &[RefEdit], keys: Vec<Key>) -> Result<Published> {
+        let mut refs = self.refs.write();
+        if let Some(lost) = refs.check(edits)? {
+            return Ok(lost);
+        }
+        {
+            let mut objects = self.objects.write();
+            let absent: Vec<Key> = targets(edits)
+                .filter(|key| !new.contains_key(&key.hash) && !objects.contains_key(&key.hash))
+                .collect();
+            if !absent.is_empty() {
+                return Err(Error::missing_objects(absent));
+            }
+            for (id, record) in new {
+                objects.entry(id).or_insert(record);
+            }
+        }
+        let changes = refs.apply(edits);
+        self.notifier.queue(changes);
+        Ok(Published::Done { keys })
+    }
+
+    /// What objects add to those that are not visible yet, if all that they refer to is there.
+    fn prepare(&self, staged: &Records, objects: Vec<Object>) -> Result<(Records, Vec<Key>)> {
+        let stored = self.objects.read();
+        let mut new = Records::with_capacity(objects.len());
+        let mut keys = Vec::with_capacity(objects.len());
+        let mut absent = Vec::new();
+        for object in objects {
+            let there = |hash| {
+                new.contains_key(hash) || staged.contains_key(hash) || stored.contains_key(hash)
+            };
+            let children = object.children.iter().filter(|child| !child.kept);
+            absent.extend(
+                children
+                    .filter(|child| !there(&child.key.hash))
+                    .map(|child| Key::from(child.key.hash)),
+            );
+            keys.push(Key::from(object.id));
+            new.insert(object.id, Record::of(object));
+        }
+        if absent.is_empty() { Ok((new, keys)) } else { Err(Error::missing_objects(absent)) }
+    }
+}
+
+/// The objects that refs will stand for.
+fn targets(edits: &[RefEdit]) -> impl Iterator<Item = Key> + '_ {
+    edits.iter().filter_map(|edit| match &edit.new {
+        Some(Target::Object(key)) => Some(*key),
+        Some(Target::Symbolic(_)) | None => None,
+    })
+}
+
+/// A part of a value: what of the range is inside it.
+pub(super) fn slice_value(format: &Format, object: &Object, range: &Range<u64>) -> Result<Bytes> {
+    if !matches!(object.kind, Kind::Value | Kind::Chunk) {
+        let why = format!("object {} is a {}, not a value", object.id, object.kind);
+        return Err(Error::new(Code::InvalidArgument, why));
+    }
+    let value = format.layout().decode_value(object)?;
+    let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(value.len());
+    let (start, end) = (clip(range.start), clip(range.end));
+    Ok(if start < end { value.slice(start..end) } else { Bytes::new() })
+}
+
+impl Backend for MemoryBackend {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    fn pin(&self) -> Result<Pin> {
+        Ok(Box::new(self.pins.clone()))
+    }
+
+    fn get_many(&self, keys: &[Key], _: Wait) -> Result<Vec<Option<Object>>> {
+        let objects = self.objects.read();
+        let get = |key: &Key| objects.get(&key.hash).map(|record| record.object(key.hash));
+        Ok(keys.iter().map(get).collect())
+    }
+
+    fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
+        let object = self.objects.read().get(&key.hash).map(|record| record.object(key.hash));
+        let object = object.ok_or_else(|| Error::missing_objects(Vec::from([*key])))?;
+        slice_value(&self.format, &object, &range)
+    }
+
+    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
+        let objects = self.objects.read();
+        let find = |hash: &Hash| objects.contains_key(hash).then(|| Key::from(*hash));
+        Ok(hashes.iter().map(find).collect())
+    }
+
+    /// Looks at every object.
+    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
+        let objects = self.objects.read();
+        let mut found: Vec<Key> =
+            objects.keys().filter(|hash| prefix.matches(hash)).copied().map(Key::from).collect();
+        found.sort_unstable();
+        found.truncate(super::MAX_CANDIDATES);
+        Ok(found)
+    }
+
+    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
+        Ok(self.refs.read().list(prefix))
+    }
+
+    fn read_ref(&self, name: &RefName, _: View) -> Result<Option<Target>> {
+        Ok(self.refs.read().get(name).cloned())
+    }
+
+    fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
+        let (new, keys) = self.prepare(&Records::new(), batch.objects)?;
+        let published = self.commit(new, &batch.edits, keys)?;
+        Ok(Submitted::Accepted(Box::new(move || {
+            self.notifier.deliver();
+            Ok(published)
+        })))
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage + '_>> {
+        Ok(Box::new(MemoryStage { store: self, objects: Records::new() }))
+    }
+
+    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
+        Ok(self.notifier.add(notify))
+    }
+
+    fn refresh(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(true, false, false)
+    }
+}
+
+impl fmt::Debug for MemoryBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryBackend({:?}, {} objects)", self.format, self.object_count())
+    }
+}
+
+/// Objects that are not visible yet.
+struct MemoryStage<'a> {
+    store: &'a MemoryBackend,
+    objects: Records,
+}
+
+impl Stage for MemoryStage<'_> {
+    fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
+        let (new, keys) = self.store.prepare(&self.objects, objects)?;
+        self.objects.extend(new);
+        Ok(keys)
+    }
+
+    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
+        let get = |key: &Key| self.objects.get(&key.hash).map(|record| record.object(key.hash));
+        Ok(keys.iter().map(get).collect())
+    }
+
+    fn publish(self: Box<Self>, edits: Vec<RefEdit>, _: Durability, _: Note) -> Result<Published> {
+        let published = self.store.commit(self.objects, &edits, Vec::new())?;
+        self.store.notifier.deliver();
+        Ok(published)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Child, FormatSpec};
+
+    fn store() -> MemoryBackend {
+        MemoryBackend::new(Format::new(FormatSpec::git()))
+    }
+
+    /// An object without a layout: the store does not look into it.
+    fn object(store: &MemoryBackend, text: &str, children: &[&Object]) -> Object {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let children = children.iter().map(|c| Child::from(Key::from(c.id))).collect();
+        let id = store.format().hash().digest(&bytes);
+        Object { kind: Kind::Node, id, bytes, children, base: None }
+    }
+
+    #[test]
+    fn the_head_of_a_new_store_is_symbolic() {
+        let read = |store: MemoryBackend| store.read_ref(&RefName::head(), View::Tip).unwrap();
+        let main = Target::Symbolic("refs/heads/main".parse().unwrap());
+        assert_eq!(read(store()), Some(main));
+        let other = "trunk".parse().unwrap();
+        let named = MemoryBackend::with_head(Format::new(FormatSpec::git()), &other);
+        assert_eq!(read(named), Some(Target::Symbolic(other.to_ref())));
+    }
+
+    #[test]
+    fn a_refused_put_leaves_nothing_in_its_stage() {
+        let store = store();
+        let (leaf, absent) = (object(&store, "leaf", &[]), object(&store, "absent", &[]));
+        let (good, bad) = (object(&store, "good", &[&leaf]), object(&store, "bad", &[&absent]));
+        let mut stage = store.stage().unwrap();
+        stage.put(Vec::from([leaf.clone()])).unwrap();
+        let error = stage.put(Vec::from([good.clone(), bad])).unwrap_err();
+        assert_eq!(
+            (error.code(), error.missing()),
+            (Code::MissingObjects, &[absent.id.into()][..])
+        );
+        assert!(stage.get_many(&[good.id.into()]).unwrap()[0].is_none());
+        stage.publish(Vec::new(), Durability::Durable, Note::default()).unwrap();
+        assert_eq!(store.object_count(), 1);
+    }
+
+    #[test]
+    fn pins_are_counted_until_they_are_dropped() {
+        let store = store();
+        let pins = [store.pin().unwrap(), store.pin().unwrap()];
+        assert_eq!(store.pins(), 2);
+        drop(pins);
+        assert_eq!(store.pins(), 0);
+    }
+}
