@@ -18,6 +18,7 @@ pub mod name;
 pub mod object;
 mod panics;
 mod path;
+pub mod tree;
 
 pub use bytes::Bytes;
 pub use contents::Contents;
@@ -33,3 +34,4 @@ pub use object::{
     Object, Position, Source, ValueEncoding,
 };
 pub use path::{IntoPath, Path, Step};
+pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind};

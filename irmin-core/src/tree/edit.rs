@@ -1,0 +1,221 @@
+//! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::raw::{Edited, Link, Place, Raw, Slot, pruned};
+use super::store::Store;
+use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
+use crate::path::{Path, Step};
+
+impl Raw {
+    /// Puts a slot at a path, making the directories on the way; a value on the way gives way to
+    /// a directory. An empty directory removes what is there.
+    ///
+    /// The steps must be ones that a store may write.
+    pub(crate) fn set(&mut self, path: &Path, slot: Slot) -> Result<()> {
+        path.check_git_safe()?;
+        if let Slot::Node(link) = &slot
+            && link.resolve(self.store.as_ref()).is_known_empty()?
+        {
+            return self.remove(path);
+        }
+        self.set_foreign(path, slot)
+    }
+
+    /// As [`Raw::set`], for a path that is in a store already, whoever wrote it; an empty directory
+    /// that is stored stays one.
+    pub(crate) fn set_foreign(&mut self, path: &Path, slot: Slot) -> Result<()> {
+        if let Slot::Node(link) = &slot
+            && matches!(link.resolve(None).link, Link::Edited(edited) if edited.len == 0)
+        {
+            return self.remove(path);
+        }
+        let Some((last, dirs)) = split_last(path) else {
+            self.root = slot;
+            return Ok(());
+        };
+        if !matches!(self.root, Slot::Node(_)) {
+            self.root = Slot::Node(Link::empty());
+        }
+        self.put_below(&dirs, last, Some(slot))
+    }
+
+    /// Makes a name of the directory that these steps lead to what it should be.
+    fn put_below(&mut self, dirs: &[&[u8]], last: &[u8], slot: Option<Slot>) -> Result<()> {
+        let store = self.store.as_ref();
+        let Slot::Node(root) = &mut self.root else { return Ok(()) };
+        let mut link = root;
+        for step in dirs {
+            link = make_mut(link, store)?.child_mut(step, store)?;
+        }
+        make_mut(link, store)?.put(last, slot, store)
+    }
+
+    /// Removes what is at a path, and the directories that are empty without it.
+    pub(crate) fn remove(&mut self, path: &Path) -> Result<()> {
+        if path.is_root() {
+            self.root = Slot::Node(Link::empty());
+            return Ok(());
+        }
+        let steps: Vec<&[u8]> = path.steps().collect();
+        let Some(at) = self.cut(&steps)? else { return Ok(()) };
+        let (dirs, last) = (steps.get(..at), steps.get(at));
+        self.put_below(dirs.unwrap_or_default(), last.copied().unwrap_or_default(), None)
+    }
+
+    /// Which step to remove so that what these steps lead to is gone, and the directories that it
+    /// leaves empty with it; nothing if there is nothing.
+    fn cut(&self, steps: &[&[u8]]) -> Result<Option<usize>> {
+        let mut here = self.clone();
+        let mut cut = 0;
+        for (at, step) in steps.iter().enumerate() {
+            let Slot::Node(link) = &here.root else { return Ok(None) };
+            let place = link.resolve(here.store.as_ref());
+            let Some(next) = place.child(step)? else { return Ok(None) };
+            if place.len()? > 1 {
+                cut = at;
+            }
+            here = next;
+        }
+        Ok(Some(cut))
+    }
+}
+
+fn split_last(path: &Path) -> Option<(&[u8], Vec<&[u8]>)> {
+    let mut steps: Vec<&[u8]> = path.steps().collect();
+    let last = steps.pop()?;
+    Some((last, steps))
+}
+
+/// The node behind a link, ready to be changed.
+fn make_mut<'a>(link: &'a mut Link, store: Option<&Arc<Store>>) -> Result<&'a mut Edited> {
+    let fresh = match &*link {
+        Link::Edited(edited) => match (edited.sealed.get(), store) {
+            // Written since: go on from there, with an empty overlay, unless it is not at hand.
+            (Some((id, key)), Some(store)) if *id == store.id() => match store.dir(*key) {
+                Ok(dir) => Some(Edited::over(dir)),
+                Err(e) if !e.missing().is_empty() => None,
+                Err(e) => return Err(e),
+            },
+            _ => None,
+        },
+        Link::Stored(key) => {
+            let place = Place { link, store };
+            let base = place.base()?.ok_or_else(|| Error::missing_objects(alloc::vec![*key]))?;
+            Some(Edited::over(base))
+        }
+        Link::Pruned(hash) => return Err(pruned(hash)),
+        Link::Foreign(_) => Some(copy_foreign(link)?),
+    };
+    if let Some(edited) = fresh {
+        *link = Link::Edited(Arc::new(edited));
+    }
+    match link {
+        Link::Edited(edited) => {
+            let edited = Arc::make_mut(edited);
+            edited.sealed.take();
+            Ok(edited)
+        }
+        _ => Err(Error::new(Code::InvalidArgument, "the directory cannot be edited")),
+    }
+}
+
+/// A directory of another store as edits over nothing: its base means nothing in this store.
+fn copy_foreign(link: &Link) -> Result<Edited> {
+    let place = link.resolve(None);
+    let limit = place.store.map_or(usize::MAX, |store| store.limits().entries);
+    let mut edited = Edited::default();
+    for (step, root) in place.entries(limit)? {
+        let raw = Raw { root, store: place.store.cloned() };
+        edited.edits.insert(step, Some(raw.into_slot_of(None)));
+        edited.len += 1;
+    }
+    Ok(edited)
+}
+
+impl Edited {
+    fn over(base: Arc<crate::object::Dir>) -> Self {
+        let mut edited = Edited::default();
+        edited.len = base.len();
+        edited.base = Some(base);
+        edited
+    }
+
+    /// The slot that the base has for a name.
+    fn below(&self, step: &[u8], store: Option<&Arc<Store>>) -> Result<Option<Slot>> {
+        let (Some(base), Some(store)) = (&self.base, store) else { return Ok(None) };
+        Ok(store.layout().find(&**store, base, step)?.map(Slot::from))
+    }
+
+    /// The directory of a name, made if there is none.
+    fn child_mut(&mut self, step: &[u8], store: Option<&Arc<Store>>) -> Result<&mut Link> {
+        if !matches!(self.edits.get(step), Some(Some(Slot::Node(_)))) {
+            let old = match self.edits.get(step) {
+                Some(slot) => slot.clone(),
+                None => self.below(step, store)?,
+            };
+            if old.is_none() {
+                self.count(true, false)?;
+            }
+            let node = match old {
+                Some(Slot::Node(link)) => link,
+                _ => Link::empty(),
+            };
+            self.edits.insert(Step::foreign(step), Some(Slot::Node(node)));
+        }
+        match self.edits.get_mut(step) {
+            Some(Some(Slot::Node(link))) => Ok(link),
+            _ => Err(Error::new(Code::InvalidArgument, "the directory was just made")),
+        }
+    }
+
+    /// Sets or removes a name.
+    fn put(&mut self, step: &[u8], slot: Option<Slot>, store: Option<&Arc<Store>>) -> Result<()> {
+        let existed = match self.edits.get(step) {
+            Some(old) => old.is_some(),
+            None => self.below(step, store)?.is_some(),
+        };
+        if slot.is_none() && !existed {
+            return Ok(());
+        }
+        self.count(slot.is_some(), existed)?;
+        match self.edits.get_mut(step) {
+            Some(old) => *old = slot,
+            None => drop(self.edits.insert(Step::foreign(step), slot)),
+        }
+        Ok(())
+    }
+
+    /// Counts one name: what a stored directory says of its length may be a lie.
+    fn count(&mut self, there: bool, existed: bool) -> Result<()> {
+        let more = self.len.checked_add(u64::from(there));
+        let len = more.and_then(|len| len.checked_sub(u64::from(existed)));
+        self.len = len.ok_or_else(|| match &self.base {
+            Some(base) => Error::corrupt(
+                "directory",
+                &base.key().hash,
+                "it has not as many entries as it says",
+            ),
+            None => Error::new(Code::PayloadTooLarge, "a directory has too many entries to count"),
+        })?;
+        Ok(())
+    }
+}
+
+impl Place<'_> {
+    /// Whether it is a directory with nothing in it, as far as can be told without reading.
+    pub(crate) fn is_known_empty(&self) -> Result<bool> {
+        let empty = |hash: &Hash| match self.store {
+            Some(store) => Ok(store.format().empty_dir()?.0.hash == *hash),
+            None => Ok(false),
+        };
+        match self.link {
+            Link::Edited(edited) => Ok(edited.len == 0),
+            Link::Stored(key) => empty(&key.hash),
+            Link::Pruned(hash) => empty(hash),
+            Link::Foreign(_) => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Trees without the type of their values: links, overlays of edits, and finding one's way.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::store::Store;
+use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
+use crate::id::Key;
+use crate::lock::OnceLock;
+use crate::object::{Dir, Entry, EntryKind, Metadata, Source};
+use crate::path::{Path, Step};
+
+/// A directory of a tree.
+#[derive(Clone)]
+pub(crate) enum Link {
+    /// In the tree's own store.
+    Stored(Key),
+    /// In memory: a stored directory with edits on top.
+    Edited(Arc<Edited>),
+    /// Known by its hash only.
+    Pruned(Hash),
+    /// In another store.
+    Foreign(Arc<Foreign>),
+}
+
+/// A directory of another store than the tree's.
+pub(crate) struct Foreign {
+    pub(crate) store: Arc<Store>,
+    pub(crate) link: Link,
+}
+
+/// A directory being edited: what is stored, and an overlay of changes.
+///
+/// The overlay knows nothing of layouts, and is applied as one sorted batch when the tree is
+/// sealed: k edits cost O(k) until then, whatever the width of the directory.
+#[derive(Clone, Default)]
+pub(crate) struct Edited {
+    /// The stored directory below the overlay.
+    pub(crate) base: Option<Arc<Dir>>,
+    /// The changed names: their new slot, or none where they were removed.
+    pub(crate) edits: BTreeMap<Step, Option<Slot>>,
+    /// The number of entries, overlay included.
+    pub(crate) len: u64,
+    /// Where it is, in the store of that id, once it was written there.
+    pub(crate) sealed: OnceLock<(u64, Key)>,
+}
+
+/// What a name of a directory stands for.
+#[derive(Clone)]
+pub(crate) enum Slot {
+    Value(Metadata, Value),
+    Node(Link),
+    /// Kept, not followed.
+    Opaque(Entry),
+}
+
+/// A value of a tree.
+#[derive(Clone)]
+pub(crate) enum Value {
+    /// In the tree's own store.
+    Stored(Key),
+    /// In memory, in the text form of its type.
+    Pending(Bytes),
+    /// In another store.
+    Foreign(Arc<Store>, Key),
+}
+
+/// A tree: a slot, and the store its keys mean something in.
+#[derive(Clone)]
+pub(crate) struct Raw {
+    pub(crate) root: Slot,
+    pub(crate) store: Option<Arc<Store>>,
+}
+
+impl Drop for Edited {
+    /// Takes the nodes below apart one by one: they may be nested deeper than a stack is.
+    fn drop(&mut self) {
+        let mut below = Vec::new();
+        self.take_below(&mut below);
+        while let Some(link) = below.pop() {
+            match link {
+                Link::Edited(edited) => {
+                    if let Some(mut last) = Arc::into_inner(edited) {
+                        last.take_below(&mut below);
+                    }
+                }
+                Link::Foreign(foreign) => {
+                    below.extend(Arc::into_inner(foreign).map(|last| last.link));
+                }
+                Link::Stored(_) | Link::Pruned(_) => {}
+            }
+        }
+    }
+}
+
+impl Edited {
+    fn take_below(&mut self, below: &mut Vec<Link>) {
+        for slot in core::mem::take(&mut self.edits).into_values().flatten() {
+            if let Slot::Node(link @ (Link::Edited(_) | Link::Foreign(_))) = slot {
+                below.push(link);
+            }
+        }
+    }
+}
+
+impl From<Entry> for Slot {
+    fn from(entry: Entry) -> Self {
+        match entry.kind {
+            EntryKind::Value(metadata) => Slot::Value(metadata, Value::Stored(entry.key)),
+            EntryKind::Node => Slot::Node(Link::Stored(entry.key)),
+            EntryKind::Opaque(_) => Slot::Opaque(entry),
+        }
+    }
+}
+
+impl Raw {
+    /// A directory with nothing in it.
+    pub(crate) fn empty(store: Option<Arc<Store>>) -> Self {
+        Raw { root: Slot::Node(Link::empty()), store }
+    }
+
+    /// The tree at a path.
+    pub(crate) fn find(&self, path: &Path) -> Result<Option<Raw>> {
+        let mut here = self.clone();
+        for step in path.steps() {
+            let Slot::Node(link) = &here.root else { return Ok(None) };
+            match link.resolve(here.store.as_ref()).child(step)? {
+                Some(next) => here = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(here))
+    }
+
+    /// The tree as it is written in a tree of `store`: its links say if they are of another one.
+    pub(crate) fn into_slot_of(self, store: Option<&Arc<Store>>) -> Slot {
+        let Some(own) = self.store else { return self.root };
+        if store.is_some_and(|store| store.id() == own.id()) {
+            return self.root;
+        }
+        match self.root {
+            Slot::Node(link) => Slot::Node(link.outside(&own)),
+            Slot::Value(metadata, Value::Stored(key)) => {
+                Slot::Value(metadata, Value::Foreign(own, key))
+            }
+            other => other,
+        }
+    }
+}
+
+/// A directory with the store that its keys mean something in.
+pub(crate) struct Place<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) store: Option<&'a Arc<Store>>,
+}
+
+impl Link {
+    pub(crate) fn empty() -> Self {
+        Link::Edited(Arc::new(Edited::default()))
+    }
+
+    /// The link as seen from outside of `own`.
+    fn outside(self, own: &Arc<Store>) -> Link {
+        match self {
+            link @ (Link::Foreign(_) | Link::Pruned(_)) => link,
+            link => Link::Foreign(Arc::new(Foreign { store: own.clone(), link })),
+        }
+    }
+
+    /// Steps out of links to other stores.
+    pub(crate) fn resolve<'a>(&'a self, store: Option<&'a Arc<Store>>) -> Place<'a> {
+        let mut place = Place { link: self, store };
+        while let Link::Foreign(foreign) = place.link {
+            place = Place { link: &foreign.link, store: Some(&foreign.store) };
+        }
+        place
+    }
+}
+
+/// The error of a directory that was cut away.
+pub(crate) fn pruned(hash: &Hash) -> Error {
+    Error::new(Code::Pruned, alloc::format!("tree {hash} was pruned: only its hash is known"))
+}
+
+fn storeless(key: &Key) -> Error {
+    Error::missing_objects(alloc::vec![*key])
+}
+
+impl Place<'_> {
+    /// The directory object below any edits; `None` for a directory made in memory.
+    pub(crate) fn base(&self) -> Result<Option<Arc<Dir>>> {
+        match self.link {
+            Link::Stored(key) => {
+                let store = self.store.ok_or_else(|| storeless(key))?;
+                store.dir(*key).map(Some)
+            }
+            Link::Edited(edited) => Ok(edited.base.clone()),
+            Link::Pruned(hash) => Err(pruned(hash)),
+            Link::Foreign(_) => Ok(None),
+        }
+    }
+
+    /// The edits on top of the base.
+    pub(crate) fn edits(&self) -> Option<&BTreeMap<Step, Option<Slot>>> {
+        match self.link {
+            Link::Edited(edited) => Some(&edited.edits),
+            _ => None,
+        }
+    }
+
+    /// The slot of a name.
+    pub(crate) fn slot(&self, step: &[u8]) -> Result<Option<Slot>> {
+        if let Some(slot) = self.edits().and_then(|edits| edits.get(step)) {
+            return Ok(slot.clone());
+        }
+        let Some(base) = self.base()? else { return Ok(None) };
+        Ok(self.entry(&base, step)?.map(Slot::from))
+    }
+
+    fn entry(&self, base: &Dir, step: &[u8]) -> Result<Option<Entry>> {
+        let store = self.store.ok_or_else(|| storeless(&base.key()))?;
+        store.layout().find(&**store, base, step)
+    }
+
+    /// The tree of a name.
+    pub(crate) fn child(&self, step: &[u8]) -> Result<Option<Raw>> {
+        let root = self.slot(step)?;
+        Ok(root.map(|root| Raw { root, store: self.store.cloned() }))
+    }
+
+    /// The number of entries.
+    pub(crate) fn len(&self) -> Result<u64> {
+        match self.link {
+            Link::Edited(edited) => Ok(edited.len),
+            _ => Ok(self.base()?.map_or(0, |base| base.len())),
+        }
+    }
+
+    /// All entries in ascending order of names, at most `limit`.
+    pub(crate) fn entries(&self, limit: usize) -> Result<Vec<(Step, Slot)>> {
+        let base = self.base()?;
+        let mut all: BTreeMap<Step, Slot> = BTreeMap::new();
+        let mut listed = Vec::new();
+        if let Some(base) = &base {
+            let store = self.store.ok_or_else(|| storeless(&base.key()))?;
+            if base.len() > u64::try_from(limit).unwrap_or(u64::MAX) {
+                return Err(too_many(base.len(), limit));
+            }
+            // What a directory says of its length is not what a damaged one holds.
+            store.layout().scan(&**store, base, None, &mut |_, name, entry| {
+                listed.push((Step::foreign(name), Slot::from(entry)));
+                if listed.len() > limit {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+            if listed.len() > limit {
+                return Err(too_many(base.len().max(listed.len() as u64), limit));
+            }
+        }
+        let Some(edits) = self.edits().filter(|edits| !edits.is_empty()) else {
+            listed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            return Ok(listed);
+        };
+        all.extend(listed);
+        for (step, slot) in edits {
+            match slot {
+                Some(slot) => all.insert(step.clone(), slot.clone()),
+                None => all.remove(step),
+            };
+        }
+        if all.len() > limit {
+            return Err(too_many(u64::try_from(all.len()).unwrap_or(u64::MAX), limit));
+        }
+        Ok(all.into_iter().collect())
+    }
+}
+
+pub(crate) fn too_many(len: u64, limit: usize) -> Error {
+    let what =
+        alloc::format!("a directory of {len} entries is over the limit of {limit}: read pages");
+    Error::new(Code::PayloadTooLarge, what)
+}
+
+/// Two stores as one: keys of either are found.
+pub(crate) struct Either<'a>(pub(crate) &'a Store, pub(crate) &'a Store);
+
+impl Source for Either<'_> {
+    fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {
+        match self.0.load(keys) {
+            Err(e) if !e.missing().is_empty() => {
+                let mut dirs = Vec::with_capacity(keys.len());
+                for key in keys {
+                    let dir = self.0.load(&[*key]).or_else(|_| self.1.load(&[*key]))?;
+                    dirs.extend(dir);
+                }
+                Ok(dirs)
+            }
+            other => other,
+        }
+    }
+}
