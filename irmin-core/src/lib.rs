@@ -1,11 +1,52 @@
 //! The core of Irmin for Rust: a content-addressed key-value store with branches, history and
 //! three-way merge, on any backend.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use irmin_core::backend::MemoryBackend;
+//! use irmin_core::{Context, Format, FormatSpec, Repo};
+//!
+//! let backend = MemoryBackend::new(Format::new(FormatSpec::git()));
+//! let repo = Repo::new(Arc::new(backend), Context::new("ann <ann@example.org>", || 1_000))?;
+//! let main = repo.main()?;
+//! main.set("greetings/en", "hello", "first words")?;
+//! let draft = main.fork("draft")?;
+//! draft.set("greetings/fr", "bonjour", "add French")?;
+//! main.merge(&draft, "bring French in")?.resolved()?;
+//! assert_eq!(main.get("greetings/fr")?.unwrap(), "bonjour");
+//! # Ok::<(), irmin_core::Error>(())
+//! ```
+//!
+//! # What to read first
+//! - [`Repo`], [`Branch`] and [`Commit`] are what programs hold; a write says why, and how, with
+//!   [`CommitOptions`], and a text is enough.
+//! - [`Tree`] is a directory as a value: read it, change it, compare it, merge it, put it back.
+//! - [`Merge`] and [`contents::Policies`] decide how values merge; a merge that fails is data, a
+//!   list of [`Conflict`]s.
+//! - [`backend::Backend`] is what stores implement: objects and refs, with one atomic write.
+//! - [`Format`] is how a store's bytes are made: git's objects, or those of OCaml Irmin.
+//! - [`Error`] is the only error; its [`ErrorKind`] says what to do about it.
+//!
+//! # Layers
+//! Words ([`Hash`](struct@Hash), [`Path`], [`Info`], [`io`] …) < [`object`] < [`contents`] and [`merge`] <
+//! [`backend`] < [`tree`] < [`history`] < repositories. A layer uses what is before it, never what
+//! comes after.
+//!
+//! # Features
+//! Without `std` (the only feature, on by default) the crate needs `alloc` and nothing else: it
+//! has no clock, no files, no threads and no randomness, they are parameters. `std` adds real
+//! files ([`io`]), blocking locks, the system's clock, and watches that survive a callback's
+//! panic.
+//!
+//! # Limits
+//! Everything that an input can make large has a bound: see [`limits`].
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 extern crate alloc;
 
 pub mod backend;
 pub mod contents;
+mod dot;
 mod error;
 mod hash;
 pub mod history;
@@ -19,10 +60,12 @@ pub mod name;
 pub mod object;
 mod panics;
 mod path;
+mod repo;
 pub mod tree;
 
 pub use bytes::Bytes;
 pub use contents::Contents;
+pub use dot::DotOptions;
 pub use error::{Code, Error, ErrorKind, Result};
 pub use hash::{Hash, HashFunction, Hasher, MAX_HASH_LEN};
 pub use history::{FastForward, LcaLimits};
@@ -36,4 +79,9 @@ pub use object::{
     Object, Position, Source, ValueEncoding,
 };
 pub use path::{IntoPath, Path, Step};
+pub use repo::{
+    Branch, BranchUpdate, Clock, Commit, CommitGraph, CommitOptions, Context, Damage, HeadChange,
+    KeyChange, LogOptions, Merged, Preview, Problem, Progress, Referrer, Repo, Report, Revision,
+    Staged, Status, Strategy, Watch,
+};
 pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind};

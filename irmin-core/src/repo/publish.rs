@@ -1,0 +1,488 @@
+//! The one way a branch moves: read its tip, decide, submit, and replay if others were faster.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use super::branch::{Branch, DetachedHead, Target as Head};
+use super::{Commit, CommitOptions, Repo};
+use crate::backend::{Batch, Expected, Note, Published, RefEdit, Stage, Target, View, resolve_ref};
+use crate::contents::Contents;
+use crate::error::{Code, Error, Result};
+use crate::id::{CommitId, Key, Locator};
+use crate::info::Info;
+use crate::name::{BranchName, RefName};
+use crate::object::{CommitData, Object};
+use crate::tree::{Edited, Sealer, Slot, Store, Tree, Trust, mark_sealed};
+
+/// What a write builds on.
+pub(crate) struct Snapshot<C> {
+    pub(crate) head: Option<Commit<C>>,
+    pub(crate) tree: Tree<C>,
+    pub(crate) store: Arc<Store>,
+}
+
+/// What a write does to a branch.
+pub(crate) enum Decision<C, T> {
+    /// Nothing.
+    Keep(T),
+    /// A commit with this tree, on the head unless there are other parents.
+    Commit { tree: Tree<C>, parents: Option<Vec<Key>>, even_unchanged: bool },
+    /// The head becomes this commit, or none.
+    Move(Option<Key>),
+}
+
+/// What decides: purely, from a snapshot, once for each replay.
+pub(crate) type Decide<'a, C, T> = dyn FnMut(&Snapshot<C>) -> Result<Decision<C, T>> + 'a;
+
+/// How a write ended.
+pub(crate) enum Outcome<C, T> {
+    Kept(T),
+    /// The tree is what it was: no commit was made.
+    Unchanged,
+    Committed(Commit<C>),
+    Moved,
+}
+
+/// How [`Branch::with_tree`] deals with what others write meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strategy {
+    /// The callback runs once and its tree is written, whatever others wrote there.
+    Set,
+    /// If others changed the subtree, the callback runs again on what they wrote.
+    #[default]
+    TestAndSet,
+    /// What others wrote is merged with the callback's tree; it runs again only on a conflict.
+    Merge,
+}
+
+/// The new head of one branch, in an [update of several](Repo::update).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchUpdate {
+    /// The branch.
+    pub branch: BranchName,
+    /// What its head must be for the update to be made: `None` = anything, `Some(None)` = none.
+    pub expected: Option<Option<CommitId>>,
+    /// The new head, or none.
+    pub new: Option<CommitId>,
+}
+
+/// The objects of a tree, ready to be published.
+struct Prepared {
+    objects: Vec<Object>,
+    sealed: Vec<(Arc<Edited>, Key)>,
+    root: Key,
+}
+
+/// A commit with all its objects, ready to be published.
+struct Made {
+    objects: Vec<Object>,
+    sealed: Vec<(Arc<Edited>, Key)>,
+    key: Key,
+    data: CommitData,
+}
+
+/// How one try to move a branch ended.
+enum Attempt<C, T> {
+    Ended(Outcome<C, T>),
+    /// Another process was faster.
+    Lost,
+    /// Objects that the write builds on were collected before it was submitted.
+    Gone(Error),
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.code(), Code::Collected | Code::MissingObjects)
+}
+
+impl<C: Contents> Branch<C> {
+    /// Runs a write until it is through: `decide` may run once for each replay.
+    pub(crate) fn update<T>(
+        &self,
+        options: &CommitOptions,
+        decide: &mut Decide<'_, C, T>,
+    ) -> Result<Outcome<C, T>> {
+        match &self.head {
+            Head::Named(name) => self.update_named(name, options, decide),
+            Head::Detached(head) => self.update_detached(head, options, decide),
+        }
+    }
+
+    fn update_named<T>(
+        &self,
+        name: &RefName,
+        options: &CommitOptions,
+        decide: &mut Decide<'_, C, T>,
+    ) -> Result<Outcome<C, T>> {
+        let retries = options.retries.unwrap_or(self.repo.limits().retries);
+        let mut trust = Trust::Sealed;
+        let mut lost = 0;
+        while lost <= retries {
+            match self.attempt(name, options, trust, decide)? {
+                Attempt::Ended(outcome) => return Ok(outcome),
+                Attempt::Lost => lost += 1,
+                Attempt::Gone(error) if trust == Trust::Nothing => return Err(error),
+                Attempt::Gone(_) => trust = Trust::Nothing,
+            }
+        }
+        let what = alloc::format!(
+            "`{name}`: Failure after {} attempts to retry the operation: Too many attempts.",
+            retries.saturating_add(1)
+        );
+        Err(Error::new(Code::TooManyRetries, what))
+    }
+
+    fn attempt<T>(
+        &self,
+        name: &RefName,
+        options: &CommitOptions,
+        trust: Trust,
+        decide: &mut Decide<'_, C, T>,
+    ) -> Result<Attempt<C, T>> {
+        let repo = &self.repo;
+        let queue = repo.queues.of(name);
+        let turn = queue.wait(name)?;
+        let (snapshot, real) = repo.snapshot(name)?;
+        let info = options.to_info(&repo.context);
+        let (to, made) = match decide(&snapshot)? {
+            Decision::Keep(kept) => return Ok(Attempt::Ended(Outcome::Kept(kept))),
+            Decision::Move(to) => (to, None),
+            Decision::Commit { tree, parents, even_unchanged } => {
+                let prepared = repo.prepare(&snapshot.store, &tree, None, trust)?;
+                if !even_unchanged && !options.allow_empty && snapshot.has(&prepared.root)? {
+                    return Ok(Attempt::Ended(Outcome::Unchanged));
+                }
+                let made = repo.make_commit(&snapshot, prepared, parents, options, &info)?;
+                (Some(made.key), Some(made))
+            }
+        };
+        let (objects, made) = made.map_or((Vec::new(), None), |mut made| {
+            (core::mem::take(&mut made.objects), Some(made))
+        });
+        let hashes: Vec<_> = objects.iter().map(|object| object.id).collect();
+        let edit =
+            RefEdit { name: real, expected: snapshot.expected(), new: to.map(Target::Object) };
+        let batch = Batch {
+            objects,
+            edits: alloc::vec![edit],
+            durability: options.durability,
+            note: note(&info),
+        };
+        let submitted = match repo.backend().submit(batch) {
+            Err(e) if is_gone(&e) => return Ok(Attempt::Gone(e)),
+            submitted => submitted?,
+        };
+        drop(turn);
+        Ok(match (submitted.wait()?, made) {
+            (Published::Lost { .. }, _) => Attempt::Lost,
+            (Published::Done { .. }, None) => Attempt::Ended(Outcome::Moved),
+            (Published::Done { keys }, Some(made)) => {
+                let commit = repo.acknowledge(&snapshot, made, &locators(&hashes, &keys));
+                Attempt::Ended(Outcome::Committed(commit))
+            }
+        })
+    }
+
+    fn update_detached<T>(
+        &self,
+        head: &DetachedHead<C>,
+        options: &CommitOptions,
+        decide: &mut Decide<'_, C, T>,
+    ) -> Result<Outcome<C, T>> {
+        let repo = &self.repo;
+        let _turn = head.queue.wait("the detached head")?;
+        let store = repo.pinned()?;
+        let old = head.get();
+        let snapshot = Snapshot { tree: tree_of(&store, old.as_ref()), head: old, store };
+        let info = options.to_info(&repo.context);
+        let commit = match decide(&snapshot)? {
+            Decision::Keep(kept) => return Ok(Outcome::Kept(kept)),
+            Decision::Move(to) => {
+                let commit = to.map(|key| Commit::load(&snapshot.store, key)).transpose()?;
+                *head.commit.lock() = commit;
+                return Ok(Outcome::Moved);
+            }
+            Decision::Commit { tree, parents, even_unchanged } => {
+                let prepared = repo.prepare(&snapshot.store, &tree, None, Trust::Sealed)?;
+                if !even_unchanged && !options.allow_empty && snapshot.has(&prepared.root)? {
+                    return Ok(Outcome::Unchanged);
+                }
+                repo.publish_loose(&snapshot, &tree, parents.as_deref(), options, &info)?
+            }
+        };
+        *head.commit.lock() = Some(commit.clone());
+        Ok(Outcome::Committed(commit))
+    }
+}
+
+fn tree_of<C>(store: &Arc<Store>, head: Option<&Commit<C>>) -> Tree<C> {
+    match head {
+        Some(head) => Tree::stored(store.clone(), head.data().tree),
+        None => Tree::from_raw(crate::tree::Raw::empty(Some(store.clone()))),
+    }
+}
+
+/// Where new objects are, in stores that give out locators.
+type Locators = HashMap<crate::Hash, Key>;
+
+fn locators(hashes: &[crate::Hash], keys: &[Key]) -> Locators {
+    if keys.iter().all(|key| key.at == Locator::NONE) {
+        return Locators::new();
+    }
+    hashes.iter().copied().zip(keys.iter().copied()).collect()
+}
+
+pub(super) fn note(info: &Info) -> Note {
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let message = text(&info.message);
+    Note {
+        author: text(&info.author.author),
+        date: info.author.date,
+        message: String::from(message.lines().next().unwrap_or_default()),
+    }
+}
+
+impl<C> Snapshot<C> {
+    /// What must hold for a write that builds on it.
+    fn expected(&self) -> Expected {
+        let head = self.head.as_ref().map(|head| Target::Object(head.key()));
+        head.map_or(Expected::Absent, Expected::Is)
+    }
+
+    /// Whether the tree of the head has this root; without a head the tree is empty.
+    fn has(&self, root: &Key) -> Result<bool> {
+        match &self.head {
+            Some(head) => Ok(head.data().tree == *root),
+            None => Ok(self.store.format().empty_dir()?.0 == *root),
+        }
+    }
+}
+
+impl<C: Contents> Repo<C> {
+    /// The tip of a branch, and the ref that is written when the branch is.
+    pub(crate) fn snapshot(&self, name: &RefName) -> Result<(Snapshot<C>, RefName)> {
+        let store = self.pinned()?;
+        let (real, key) = resolve_ref(&**self.backend(), name, View::Tip)?;
+        let head = key.map(|key| Commit::load(&store, key)).transpose()?;
+        Ok((Snapshot { tree: tree_of(&store, head.as_ref()), head, store }, real))
+    }
+
+    /// The objects of a tree; those of a stage are put there, the others are returned.
+    fn prepare(
+        &self,
+        store: &Arc<Store>,
+        tree: &Tree<C>,
+        stage: Option<&mut dyn Stage>,
+        trust: Trust,
+    ) -> Result<Prepared> {
+        let mut objects = Vec::new();
+        let mut stage = stage;
+        let mut put = |object: Object| match &mut stage {
+            None => {
+                let key = Key::from(object.id);
+                objects.push(object);
+                Ok(key)
+            }
+            Some(stage) => put_staged(&mut **stage, object),
+        };
+        let slot = tree.raw().clone().into_slot_of(Some(store));
+        let Slot::Node(link) = slot else {
+            let why = "the root of a branch is a directory, not a value";
+            return Err(Error::new(Code::InvalidArgument, why));
+        };
+        let mut sealer = Sealer::new(store, &mut put, trust);
+        let root = sealer.seal(&link)?;
+        let sealed = sealer.into_sealed();
+        Ok(Prepared { objects, sealed, root })
+    }
+
+    fn make_commit(
+        &self,
+        snapshot: &Snapshot<C>,
+        prepared: Prepared,
+        parents: Option<Vec<Key>>,
+        options: &CommitOptions,
+        info: &Info,
+    ) -> Result<Made> {
+        let given = options.parents.as_ref();
+        let given = given.map(|ids| ids.iter().map(|id| Key::from(id.hash())).collect());
+        let head = || snapshot.head.iter().map(Commit::key).collect();
+        let parents: Vec<Key> = given.or(parents).unwrap_or_else(head);
+        let limits = self.limits();
+        let over = |what, n, limit| {
+            let what = alloc::format!("{n} {what} of a commit are over the limit of {limit}");
+            Err(Error::new(Code::PayloadTooLarge, what))
+        };
+        if parents.len() > limits.parents {
+            return over("parents", parents.len(), limits.parents);
+        }
+        if info.message.len() > limits.message {
+            return over("bytes in the message", info.message.len(), limits.message);
+        }
+        let Prepared { mut objects, sealed, root } = prepared;
+        let commit =
+            self.format().commit(&CommitData { tree: root, parents, info: info.clone() })?;
+        let key = Key::from(commit.id);
+        // As it will be read, before it is written: what is written must not fail any more.
+        let data = self.format().layout().decode_commit(&commit)?;
+        objects.push(commit);
+        Ok(Made { objects, sealed, key, data })
+    }
+
+    /// The handle of a commit that was just published.
+    ///
+    /// It cannot fail: a caller who is told of an error would write again.
+    fn acknowledge(&self, snapshot: &Snapshot<C>, made: Made, at: &Locators) -> Commit<C> {
+        let locate = |key: Key| at.get(&key.hash).copied().unwrap_or(key);
+        let sealed: Vec<_> =
+            made.sealed.into_iter().map(|(node, key)| (node, locate(key))).collect();
+        mark_sealed(self.store(), &sealed);
+        let mut data = made.data;
+        data.tree = locate(data.tree);
+        let store = self.pinned().unwrap_or_else(|_| snapshot.store.clone());
+        Commit::new(store, locate(made.key), Arc::new(data))
+    }
+
+    /// Publishes a commit that no ref names.
+    fn publish_loose(
+        &self,
+        snapshot: &Snapshot<C>,
+        tree: &Tree<C>,
+        parents: Option<&[Key]>,
+        options: &CommitOptions,
+        info: &Info,
+    ) -> Result<Commit<C>> {
+        let mut trust = Trust::Sealed;
+        loop {
+            let prepared = self.prepare(&snapshot.store, tree, None, trust)?;
+            let mut made =
+                self.make_commit(snapshot, prepared, parents.map(<[Key]>::to_vec), options, info)?;
+            let objects = core::mem::take(&mut made.objects);
+            let hashes: Vec<_> = objects.iter().map(|object| object.id).collect();
+            let (durability, edits) = (options.durability, Vec::new());
+            match self.backend().publish(Batch { objects, edits, durability, note: note(info) }) {
+                Err(e) if is_gone(&e) && trust == Trust::Sealed => trust = Trust::Nothing,
+                Err(e) => return Err(e),
+                Ok(Published::Done { keys }) => {
+                    return Ok(self.acknowledge(snapshot, made, &locators(&hashes, &keys)));
+                }
+                Ok(Published::Lost { name, .. }) => {
+                    let why = alloc::format!("the backend lost `{name}`, which was not edited");
+                    return Err(Error::new(Code::CorruptStore, why));
+                }
+            }
+        }
+    }
+
+    /// Writes a commit that no branch has yet: Irmin's `Commit.v`.
+    ///
+    /// # Errors
+    /// `missing_objects` for parents that are not here, `unrepresentable` for what the format
+    /// cannot hold, and those of writing.
+    pub fn commit_tree(
+        &self,
+        tree: &Tree<C>,
+        parents: &[CommitId],
+        options: impl Into<CommitOptions>,
+    ) -> Result<Commit<C>> {
+        let options = options.into();
+        let store = self.pinned()?;
+        let snapshot = Snapshot { head: None, tree: tree.clone(), store };
+        let parents: Vec<Key> = parents.iter().map(|id| Key::from(id.hash())).collect();
+        let info = options.to_info(&self.context);
+        self.publish_loose(&snapshot, tree, Some(&parents), &options, &info)
+    }
+
+    /// Moves several branches at once: all of them, or none if one is not as expected.
+    ///
+    /// # Errors
+    /// `not_found` for a commit that does not exist, `invalid_argument` for a branch that is named
+    /// twice, `name_clash`, and those of writing.
+    pub fn update(
+        &self,
+        updates: &[BranchUpdate],
+        options: impl Into<CommitOptions>,
+    ) -> Result<bool> {
+        let options = options.into();
+        let mut sorted: Vec<&BranchUpdate> = updates.iter().collect();
+        sorted.sort_by(|a, b| a.branch.cmp(&b.branch));
+        let same = |pair: &(&&BranchUpdate, &&BranchUpdate)| pair.0.branch == pair.1.branch;
+        if let Some((twice, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(same) {
+            let why = alloc::format!("branch `{}` is updated twice at once", twice.branch);
+            return Err(Error::new(Code::InvalidArgument, why));
+        }
+        let names: Vec<RefName> = sorted.iter().map(|update| update.branch.to_ref()).collect();
+        let queues: Vec<_> = names.iter().map(|name| self.queues.of(name)).collect();
+        let mut turns = Vec::with_capacity(queues.len());
+        for (queue, name) in queues.iter().zip(&names) {
+            turns.push(queue.wait(name)?);
+        }
+        let _pin = self.pinned()?;
+        let mut edits = Vec::with_capacity(sorted.len());
+        for update in &sorted {
+            edits.push(self.branch_edit(update)?);
+        }
+        let info = options.to_info(&self.context);
+        let batch =
+            Batch { edits, durability: options.durability, note: note(&info), ..Batch::default() };
+        let submitted = self.backend().submit(batch)?;
+        drop(turns);
+        Ok(matches!(submitted.wait()?, Published::Done { .. }))
+    }
+
+    fn branch_edit(&self, update: &BranchUpdate) -> Result<RefEdit> {
+        if let Some(id) = update.new
+            && self.commit(id)?.is_none()
+        {
+            let why = alloc::format!("commit {id} does not exist");
+            return Err(Error::new(Code::NotFound, why));
+        }
+        let target = |id: CommitId| Target::Object(Key::from(id.hash()));
+        let (name, _) = resolve_ref(&**self.backend(), &update.branch.to_ref(), View::Tip)?;
+        let expected = match update.expected {
+            None => Expected::Any,
+            Some(None) => Expected::Absent,
+            Some(Some(id)) => Expected::Is(target(id)),
+        };
+        Ok(RefEdit { name, expected, new: update.new.map(target) })
+    }
+
+    /// Publishes a prepared stage as a commit on a snapshot; `None` if another process moved the
+    /// branch.
+    pub(crate) fn publish_stage(
+        &self,
+        snapshot: &Snapshot<C>,
+        name: RefName,
+        mut stage: alloc::boxed::Box<dyn Stage + '_>,
+        tree: &Tree<C>,
+        options: &CommitOptions,
+    ) -> Result<Option<Outcome<C, ()>>> {
+        let prepared = self.prepare(&snapshot.store, tree, Some(&mut *stage), Trust::Sealed)?;
+        if !options.allow_empty && snapshot.has(&prepared.root)? {
+            return Ok(Some(Outcome::Unchanged));
+        }
+        let info = options.to_info(&self.context);
+        let mut made = self.make_commit(snapshot, prepared, None, options, &info)?;
+        for object in core::mem::take(&mut made.objects) {
+            made.key = put_staged(&mut *stage, object)?;
+        }
+        let new = Some(Target::Object(made.key));
+        let edit = RefEdit { name, expected: snapshot.expected(), new };
+        Ok(match stage.publish(alloc::vec![edit], options.durability, note(&info))? {
+            Published::Lost { .. } => None,
+            Published::Done { .. } => {
+                Some(Outcome::Committed(self.acknowledge(snapshot, made, &Locators::new())))
+            }
+        })
+    }
+}
+
+/// Puts one object into a stage.
+pub(crate) fn put_staged(stage: &mut dyn Stage, object: Object) -> Result<Key> {
+    let hash = object.id;
+    let keys = stage.put(alloc::vec![object])?;
+    Ok(keys.first().copied().unwrap_or(Key::from(hash)))
+}

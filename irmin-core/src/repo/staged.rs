@@ -1,0 +1,116 @@
+//! Writes that do not fit in memory.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+
+use super::branch::{Branch, Target as Head, committed};
+use super::publish::put_staged;
+use super::{Commit, CommitOptions};
+use crate::backend::Stage;
+use crate::contents::Contents;
+use crate::error::{Code, Error, Result};
+use crate::object::{Metadata, Object};
+use crate::path::{IntoPath, Path};
+use crate::tree::{Slot, Tree, Value};
+
+/// A write in the making: values go to the disk as they come, and become visible together.
+///
+/// It holds the names of what was set, not the values; see [`Branch::staged`].
+pub struct Staged<'a, C = Bytes> {
+    tree: Tree<C>,
+    stage: Box<dyn Stage + 'a>,
+    put: hashbrown::HashSet<crate::Hash>,
+}
+
+impl<C> core::fmt::Debug for Staged<'_, C> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Staged({} values)", self.put.len())
+    }
+}
+
+impl<C: Contents> Staged<'_, C> {
+    /// Sets the value at a path.
+    ///
+    /// # Errors
+    /// As [`Tree::set_with`], and `io` when the disk is full.
+    pub fn set(&mut self, path: impl IntoPath, value: &C, metadata: Metadata) -> Result<()> {
+        let path: Path = path.into_path()?;
+        if path.is_root() {
+            return Err(Error::new(Code::InvalidArgument, "cannot add contents at the root"));
+        }
+        self.tree.raw().check_metadata(&path, metadata)?;
+        let object: Option<Object> = self
+            .tree
+            .raw()
+            .store
+            .as_ref()
+            .map(|store| store.value_object(&value.encode()))
+            .transpose()?;
+        let Some(object) = object else {
+            return Err(Error::new(Code::InvalidArgument, "the stage has no store"));
+        };
+        let key = if self.put.insert(object.id) {
+            put_staged(&mut *self.stage, object)?
+        } else {
+            object.id.into()
+        };
+        self.tree.raw_mut().set(&path, Slot::Value(metadata, Value::Stored(key)))
+    }
+
+    /// Removes what is at a path.
+    ///
+    /// # Errors
+    /// As [`Tree::remove`].
+    pub fn remove(&mut self, path: impl IntoPath) -> Result<()> {
+        self.tree.remove(path)
+    }
+
+    /// Whether there is a value or a directory at a path.
+    ///
+    /// # Errors
+    /// As [`Tree::exists`].
+    pub fn exists(&self, path: impl IntoPath) -> Result<bool> {
+        self.tree.exists(path)
+    }
+}
+
+impl<C: Contents> Branch<C> {
+    /// Makes one commit of a write of any size: values go to the disk as the callback sets them.
+    ///
+    /// The callback runs again, on the new head, if another process moved the branch meanwhile.
+    ///
+    /// # Errors
+    /// What the callback returns, `unsupported` for a detached head, and as [`Branch::set`].
+    pub fn staged(
+        &self,
+        options: impl Into<CommitOptions>,
+        mut f: impl FnMut(&mut Staged<'_, C>) -> Result<()>,
+    ) -> Result<Option<Commit<C>>> {
+        let options = options.into();
+        let Head::Named(name) = &self.head else {
+            return Err(Error::new(Code::Unsupported, "a staged write needs a branch"));
+        };
+        let queue = self.repo.queues.of(name);
+        let retries = options.retries.unwrap_or(self.repo.limits().retries);
+        for _ in 0..=retries {
+            let _turn = queue.wait(name)?;
+            let (snapshot, real) = self.repo.snapshot(name)?;
+            let mut staged = Staged {
+                tree: snapshot.tree.clone(),
+                stage: self.repo.backend().stage()?,
+                put: hashbrown::HashSet::new(),
+            };
+            f(&mut staged)?;
+            let Staged { tree, stage, .. } = staged;
+            if let Some(outcome) =
+                self.repo.publish_stage(&snapshot, real, stage, &tree, &options)?
+            {
+                return Ok(committed(outcome));
+            }
+        }
+        let times = retries.saturating_add(1);
+        let what = alloc::format!("`{name}`: other processes won the race {times} times");
+        Err(Error::new(Code::TooManyRetries, what))
+    }
+}
