@@ -1,0 +1,477 @@
+//! The backend: reads through gix, writes of our own.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use irmin_core::backend::{
+    Backend, Batch, Capabilities, MAX_CANDIDATES, Note, Notifier, OnRefChange, Pin, Published,
+    Recorded, RefChange, RefEdit, Stage, Submitted, Target, View, Wait, WatchGuard,
+};
+use irmin_core::io::Io;
+use irmin_core::lock::Mutex;
+use irmin_core::{
+    Bytes, Code, Error, Format, Hash, HashPrefix, Key, Kind, Object, RefName, Result,
+};
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::flush::Writer;
+use crate::oid::{self, Oid};
+use crate::pack::write::{Encoder, Entry};
+use crate::publish::{Line, Pending, Slot, StagedPack, check_edits};
+use crate::reader::ObjectReader;
+use crate::refs::Places;
+use crate::refs::read::Refs;
+use crate::settings::Settings;
+
+/// A git repository as a [`Backend`].
+///
+/// Objects are read as git reads them (loose, packed, deltas, alternates). A publish writes its
+/// objects as one pack and moves its refs under git's own lock files, and syncs all of it: what is
+/// acknowledged survives the loss of power and is visible to every git program.
+/// [`Durability::Relaxed`](irmin_core::backend::Durability::Relaxed) is no cheaper here: the files
+/// of a repository leave no order of writes in which only the latest could be lost.
+///
+/// An external `git gc --prune=now` may remove objects that no ref reaches yet: then a publish, or
+/// a read of a pinned tree, fails with `missing_objects`.
+pub struct GitBackend {
+    pub(crate) refs: Refs,
+    pub(crate) settings: Settings,
+    pub(crate) objects: Box<dyn ObjectReader>,
+    pub(crate) cache: Cache,
+    pub(crate) line: Mutex<Line>,
+    /// Who has it writes.
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) notifier: Notifier,
+    pub(crate) limit: usize,
+    /// The packs that were found not to be such as can be merged.
+    pub(crate) unmergeable: Mutex<BTreeSet<String>>,
+    format: Format,
+    config: Mutex<Config>,
+}
+
+impl GitBackend {
+    /// A backend over the parts of an opened repository.
+    pub(crate) fn assemble(
+        io: Arc<dyn Io>,
+        places: Places,
+        objects: Box<dyn ObjectReader>,
+        options: &crate::Options,
+    ) -> Result<Self> {
+        let settings = Settings::load(&*io)?;
+        let config = Config::load(&*io)?;
+        let backend = GitBackend {
+            refs: Refs::new(io, places),
+            settings,
+            objects,
+            cache: Cache::new(options.cache),
+            line: Mutex::default(),
+            writer: Mutex::default(),
+            notifier: Notifier::default(),
+            limit: options.limits.object,
+            unmergeable: Mutex::default(),
+            format: Format::new(config.spec()?),
+            config: Mutex::new(config),
+        };
+        backend.recover_at_open();
+        Ok(backend)
+    }
+
+    /// Frees what a crash left locked, if there is anything and nobody writes. Where that fails,
+    /// say on a read-only disk, reading works all the same, and writing will say why it does not.
+    fn recover_at_open(&self) {
+        let leftovers = crate::recover::Leftovers::find(&*self.refs.io);
+        if leftovers.is_ok_and(|found| !found.is_empty())
+            && self.refs.io.create_dir("irmin").is_ok()
+            && let Ok(Some(_guard)) = self.refs.io.try_lock(crate::LOCK)
+        {
+            let _ = self.sweep();
+        }
+    }
+
+    /// What the repository's `irmin/config.toml` said when it was opened, or was last set here.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.config.lock().clone()
+    }
+
+    /// Replaces `irmin/config.toml`, durably.
+    ///
+    /// # Errors
+    /// `unsupported` for a format that a git repository cannot have, `locked`, `poisoned`, `io`.
+    pub fn set_config(&self, config: &Config) -> Result<()> {
+        config.spec()?;
+        self.line.lock().alive()?;
+        let mut writer = self.writer.lock();
+        let _guard = self.heed(self.lock_store(&mut writer))?;
+        self.heed(writer.dirs.ensure(&*self.refs.io, "irmin"))?;
+        self.heed(config.store(&*self.refs.io))?;
+        *self.config.lock() = config.clone();
+        Ok(())
+    }
+
+    /// Takes note of a failed sync: nothing is written after it.
+    pub(crate) fn heed<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(e) = &result
+            && e.code() == Code::Poisoned
+        {
+            self.line.lock().poisoned.get_or_insert_with(|| e.clone());
+        }
+        result
+    }
+
+    /// The object in line, in the cache, or stored.
+    fn get(&self, key: &Key, wait: Wait) -> Result<Found> {
+        let Ok(id) = oid::from_hash(&key.hash) else { return Ok(Found::Absent) };
+        if let Some((_, object)) = self.line.lock().object(&id) {
+            return Ok(Found::Object(Box::new(object.clone())));
+        }
+        if let Some(object) = self.cache.get(&key.hash) {
+            return Ok(Found::Object(Box::new(object)));
+        }
+        if wait == Wait::Resident {
+            return Ok(Found::NotResident);
+        }
+        let Some((kind, body)) = self.objects.read(&id)? else { return Ok(Found::Absent) };
+        let object = object(kind, &key.hash, &body)?;
+        self.cache.put(&object);
+        Ok(Found::Object(Box::new(object)))
+    }
+
+    /// Checks that objects exist: in line, or stored. Answers the batches in line that are needed.
+    ///
+    /// # Errors
+    /// `missing_objects` with all that do not.
+    pub(crate) fn check_present(&self, ids: &BTreeSet<Oid>) -> Result<BTreeSet<u64>> {
+        let mut needs = BTreeSet::new();
+        let mut elsewhere = Vec::new();
+        {
+            let line = self.line.lock();
+            for id in ids {
+                match line.object(id) {
+                    Some((seq, _)) => drop(needs.insert(*seq)),
+                    None => elsewhere.push(id),
+                }
+            }
+        }
+        let mut missing = Vec::new();
+        for id in elsewhere {
+            if !self.objects.contains(id)? {
+                missing.push(oid::to_key(id));
+            }
+        }
+        if missing.is_empty() { Ok(needs) } else { Err(Error::missing_objects(missing)) }
+    }
+
+    /// Puts a batch in line.
+    pub(crate) fn enqueue(&self, batch: NewBatch) -> Result<Result<Slot, Published>> {
+        check_edits(&batch.edits)?;
+        let mut outside = batch.outside;
+        let targets = batch.edits.iter().filter_map(|edit| match &edit.new {
+            Some(Target::Object(key)) => oid::from_hash(&key.hash).ok(),
+            _ => None,
+        });
+        outside.extend(targets.filter(|id| !(batch.own)(id)));
+        let present = self.check_present(&outside);
+        let mut line = self.line.lock();
+        line.alive()?;
+        // First, because what is built on a batch that was lost meanwhile misses its objects too.
+        if let Some(lost) = line.check(&self.refs, &batch.edits)? {
+            return Ok(Err(lost));
+        }
+        let needs = present?;
+        if !needs.is_empty() {
+            // What was in line then may have been lost since; seldom enough to look again.
+            for id in outside.iter().filter(|id| line.object(id).is_none()) {
+                if !self.objects.contains(id)? {
+                    return Err(Error::missing_objects(vec![oid::to_key(id)]));
+                }
+            }
+        }
+        let slot = Slot::default();
+        let pending = Pending {
+            seq: 0,
+            entries: batch.entries,
+            staged: batch.staged,
+            keys: batch.keys,
+            edits: batch.edits,
+            note: batch.note,
+            needs,
+            slot: slot.clone(),
+        };
+        line.push(pending, batch.objects);
+        Ok(Ok(slot))
+    }
+
+    /// Waits until a batch in line has ended, writing what is in line if nobody else does.
+    pub(crate) fn wait_for(&self, slot: &Slot) -> Result<Published> {
+        let mut led = false;
+        let ended = loop {
+            if let Some(ended) = slot.get() {
+                break ended.clone();
+            }
+            let mut writer = self.writer.lock();
+            if slot.get().is_none() {
+                self.lead(&mut writer);
+                led = true;
+            }
+        };
+        self.notifier.deliver();
+        if led {
+            self.maintain();
+        }
+        ended
+    }
+
+    /// Writes what is in line now, whoever waits for it.
+    pub(crate) fn drain(&self) {
+        let mut writer = self.writer.lock();
+        self.lead(&mut writer);
+        drop(writer);
+        self.notifier.deliver();
+    }
+
+    /// Writes what is in line, up to where a stage begins.
+    fn lead(&self, writer: &mut Writer) {
+        let group = {
+            let mut line = self.line.lock();
+            // A stage's pack gets its name once: it is a group of its own.
+            let staged = line.waiting.iter().position(|p| p.staged.is_some());
+            let len = match staged {
+                Some(0) => 1,
+                Some(at) => at,
+                None => line.waiting.len(),
+            };
+            line.waiting.drain(..len).collect::<Vec<_>>()
+        };
+        let ends = self.flush(&group, writer);
+        let objects = self.line.lock().settle(&group);
+        for object in &objects {
+            self.cache.put(object);
+        }
+        for (pending, end) in group.iter().zip(ends) {
+            // Nobody else sets it.
+            let _ = pending.slot.set(end);
+        }
+    }
+
+    /// What the refs are on disk, apart from those just moving, whose new value may not be durable.
+    fn durable(&self, prefix: &str) -> Result<std::collections::BTreeMap<RefName, Target>> {
+        let mut found = self.refs.list(prefix)?;
+        let line = self.line.lock();
+        for (name, old) in &line.moving {
+            if name.as_str().starts_with(prefix) && name.as_str().starts_with("refs/") {
+                match old {
+                    Some(target) => found.insert(name.clone(), target.clone()),
+                    None => found.remove(name),
+                };
+            }
+        }
+        Ok(found)
+    }
+
+    /// All refs, `HEAD` included.
+    fn everything(&self) -> Result<std::collections::BTreeMap<RefName, Target>> {
+        let mut all = self.refs.list("refs/")?;
+        let head = RefName::head();
+        if let Some(target) = self.refs.read(&head)? {
+            all.insert(head, target);
+        }
+        Ok(all)
+    }
+}
+
+/// A batch that is ready to be put in line.
+pub(crate) struct NewBatch<'a> {
+    pub(crate) objects: Vec<Object>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) staged: Option<StagedPack>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) edits: Vec<RefEdit>,
+    pub(crate) note: Note,
+    /// What it refers to outside itself.
+    pub(crate) outside: BTreeSet<Oid>,
+    /// Whether it has an object itself.
+    pub(crate) own: &'a dyn Fn(&Oid) -> bool,
+}
+
+/// What a look for an object found.
+enum Found {
+    Object(Box<Object>),
+    Absent,
+    NotResident,
+}
+
+/// An object as it is handed out, checked against its name.
+pub(crate) fn object(kind: Kind, id: &Hash, body: &[u8]) -> Result<Object> {
+    let bytes = Bytes::from(oid::pre_image(kind, body)?);
+    if irmin_core::HashFunction::Sha1.digest(&bytes) != *id {
+        return Err(Error::corrupt("object", id, "its bytes have another hash"));
+    }
+    Ok(Object { kind, id: *id, bytes, children: Vec::new(), base: None })
+}
+
+/// What objects refer to outside themselves, and the entries of a pack they make.
+///
+/// # Errors
+/// `corrupt_object`, `unsupported`.
+pub(crate) fn encode(objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
+    let mut encoder = Encoder::new();
+    let entries = objects.iter().map(|o| encoder.entry(o)).collect::<Result<Vec<_>>>()?;
+    let own: std::collections::HashSet<Oid> = entries.iter().map(|e| e.id).collect();
+    let mut outside = BTreeSet::new();
+    for object in objects {
+        let vouched = object.base.filter(|_| object.children.iter().any(|c| c.kept));
+        let children = object.children.iter().filter(|c| vouched.is_none() || !c.kept);
+        for key in children.map(|c| &c.key).chain(&vouched) {
+            let id = oid::from_hash(&key.hash)?;
+            if !own.contains(&id) {
+                outside.insert(id);
+            }
+        }
+    }
+    Ok((entries, outside))
+}
+
+impl fmt::Debug for GitBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitBackend").field("objects", &self.objects).finish_non_exhaustive()
+    }
+}
+
+impl Backend for GitBackend {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Nothing is to be kept: this crate removes no object, and what other programs remove is
+    /// outside its reach.
+    fn pin(&self) -> Result<Pin> {
+        Ok(Box::new(()))
+    }
+
+    fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut missing = Vec::new();
+        for key in keys {
+            match self.get(key, wait)? {
+                Found::Object(object) => found.push(Some(*object)),
+                Found::Absent => found.push(None),
+                Found::NotResident => missing.push(*key),
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(Error::missing_objects(missing)) }
+    }
+
+    fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
+        let Found::Object(object) = self.get(key, Wait::Block)? else {
+            return Err(Error::missing_objects(vec![*key]));
+        };
+        if object.kind != Kind::Value {
+            let why = format!("object {} is a {}, not a value", key.hash, object.kind);
+            return Err(Error::new(Code::InvalidArgument, why));
+        }
+        let len = oid::body(object.kind, &object.id, &object.bytes)?.len();
+        let head = object.bytes.len() - len;
+        let clip = |at: u64| head + usize::try_from(at).unwrap_or(len).min(len);
+        let (start, end) = (clip(range.start), clip(range.end));
+        Ok(object.bytes.slice(start..end.max(start)))
+    }
+
+    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
+        let find = |hash: &Hash| {
+            let Ok(id) = oid::from_hash(hash) else { return Ok(None) };
+            let there = self.line.lock().object(&id).is_some() || self.objects.contains(&id)?;
+            Ok(there.then(|| Key::from(*hash)))
+        };
+        hashes.iter().map(find).collect()
+    }
+
+    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
+        let mut found = self.objects.starting(prefix)?;
+        let line = self.line.lock();
+        found.extend(line.ids().filter(|id| prefix.matches(&oid::to_hash(id))));
+        Ok(found.iter().take(MAX_CANDIDATES).map(oid::to_key).collect())
+    }
+
+    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
+        Ok(self.durable(prefix)?.into_iter().collect())
+    }
+
+    fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
+        match view {
+            View::Tip => self.line.lock().tip(&self.refs, name),
+            View::Durable => {
+                // Read first: a value read while nothing moves was durable before.
+                let now = self.refs.read(name)?;
+                Ok(self.line.lock().moving.get(name).cloned().unwrap_or(now))
+            }
+        }
+    }
+
+    fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
+        self.line.lock().alive()?;
+        let (entries, outside) = encode(&batch.objects)?;
+        let keys: Vec<Key> = batch.objects.iter().map(|o| Key::from(o.id)).collect();
+        if entries.is_empty() && batch.edits.is_empty() {
+            return Ok(Submitted::Ended(Published::Done { keys }));
+        }
+        let ids: std::collections::HashSet<Oid> = entries.iter().map(|e| e.id).collect();
+        let queued = self.enqueue(NewBatch {
+            objects: batch.objects,
+            entries,
+            staged: None,
+            keys,
+            edits: batch.edits,
+            note: batch.note,
+            outside,
+            own: &|id| ids.contains(id),
+        })?;
+        Ok(match queued {
+            Err(lost) => Submitted::Ended(lost),
+            Ok(slot) => Submitted::Accepted(Box::new(move || self.wait_for(&slot))),
+        })
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage + '_>> {
+        Ok(Box::new(crate::stage::GitStage::begin(self)?))
+    }
+
+    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
+        let mut writer = self.writer.lock();
+        if writer.known.is_none() {
+            writer.known = Some(self.everything()?);
+        }
+        Ok(self.notifier.add(notify))
+    }
+
+    fn refresh(&self) -> Result<()> {
+        {
+            let mut writer = self.writer.lock();
+            let now = self.everything()?;
+            if let Some(known) = writer.known.replace(now.clone()) {
+                let names: BTreeSet<&RefName> = known.keys().chain(now.keys()).collect();
+                let changes = names.into_iter().filter(|name| known.get(*name) != now.get(*name));
+                let change = |name: &RefName| RefChange {
+                    name: name.clone(),
+                    old: known.get(name).cloned(),
+                    new: now.get(name).cloned(),
+                };
+                self.notifier.queue(changes.map(change).collect());
+            }
+        }
+        self.notifier.deliver();
+        Ok(())
+    }
+
+    fn recorded(&self) -> Recorded {
+        let config = self.config();
+        Recorded { contents: config.contents, policies: config.policies.into_iter().collect() }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(false, true, true)
+    }
+}

@@ -1,0 +1,338 @@
+//! Making a group of batches durable.
+//!
+//! In order: a pack with all objects and its index, synced; a prepared file for each ref, synced;
+//! the pack gets its name; one sync of the directory of packs makes all these names durable. Only
+//! then the refs are locked, compared with what the batches were checked against, and moved, and
+//! their directories synced. A commit to an existing branch costs five syncs, whoever shares them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use irmin_core::backend::{Published, RefChange, Target};
+use irmin_core::io::LockGuard;
+use irmin_core::{Code, Error, RefName, Result};
+
+use crate::backend::GitBackend;
+use crate::files;
+use crate::oid::{Oid, to_hash};
+use crate::pack::{index, write};
+use crate::publish::{After, Fate, Pending, check};
+use crate::recover::Leftovers;
+use crate::reflog;
+use crate::refs::write::{Directories, Locked, Move};
+use crate::temp::{PACKS, TempNames};
+
+/// How often the lock of the store is tried: some ten seconds with real files.
+const STORE_ATTEMPTS: u32 = 200;
+/// How often a group is planned again because other programs moved its refs meanwhile.
+const PLANS: u32 = 16;
+
+/// What the one who writes keeps between writes.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    pub(crate) dirs: Directories,
+    pub(crate) temp: TempNames,
+    /// The refs as the watches know them, once someone watches.
+    pub(crate) known: Option<BTreeMap<RefName, Target>>,
+}
+
+/// What a group of batches comes to, as long as the refs stay as they are.
+struct Plan {
+    /// Parallel to the group.
+    fates: Vec<Option<Fate>>,
+    /// What changes, in order: the batch, and the change.
+    changes: Vec<(usize, RefChange)>,
+    moves: Vec<Move>,
+}
+
+/// A ref that batches of a group change.
+struct Moving {
+    disk: Option<Target>,
+    then: Option<Target>,
+}
+
+impl After for Moving {
+    fn target(&self) -> Option<&Target> {
+        self.then.as_ref()
+    }
+}
+
+impl GitBackend {
+    /// Takes the lock of the store, and cleans up after a crash.
+    ///
+    /// # Errors
+    /// `locked`, naming the file, `io`.
+    pub(crate) fn lock_store(&self, writer: &mut Writer) -> Result<Box<dyn LockGuard>> {
+        let io = &*self.refs.io;
+        io.create_dir("irmin")?;
+        for attempt in 0..STORE_ATTEMPTS {
+            if let Some(guard) = io.try_lock(crate::LOCK)? {
+                writer.dirs.ensure(io, PACKS)?;
+                // Whoever had the lock before may have died with it.
+                self.sweep()?;
+                return Ok(guard);
+            }
+            io.back_off(attempt);
+        }
+        let why = format!("another program writes: `{}` stays locked", crate::LOCK);
+        Err(Error::new(Code::Locked, why))
+    }
+
+    /// Removes what a crash left behind. The lock of the store is held.
+    ///
+    /// # Errors
+    /// `io`, `poisoned`.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        Leftovers::find(&*self.refs.io)?.sweep(&*self.refs.io)
+    }
+
+    /// Writes a group; the ends are parallel to it.
+    pub(crate) fn flush(&self, group: &[Pending], writer: &mut Writer) -> Vec<Result<Published>> {
+        let first = self.heed(self.flush_together(group, writer));
+        let ends = match first {
+            Err(e) if group.len() > 1 && e.code() != Code::Poisoned => {
+                // What one of them is refused for is no reason to refuse the others.
+                let mut ends = Vec::with_capacity(group.len());
+                for pending in group {
+                    let end = self.flush_together(core::slice::from_ref(pending), writer);
+                    let end = self.heed(end);
+                    let end = end.and_then(|mut ends| {
+                        ends.pop().unwrap_or(Err(Error::new(Code::Io, "no end")))
+                    });
+                    self.note_end(pending, &end);
+                    ends.push(end);
+                }
+                ends
+            }
+            Ok(ends) => ends,
+            Err(e) => group.iter().map(|_| Err(e.clone())).collect(),
+        };
+        for (pending, end) in group.iter().zip(&ends) {
+            self.note_end(pending, end);
+        }
+        ends
+    }
+
+    /// Takes note of what later batches must know.
+    fn note_end(&self, pending: &Pending, end: &Result<Published>) {
+        let fate = match end {
+            Ok(Published::Done { .. }) => return,
+            Ok(Published::Lost { name, actual }) => Fate::Lost(name.clone(), actual.clone()),
+            Err(e) => Fate::Failed(e.clone()),
+        };
+        self.line.lock().gone.insert(pending.seq, fate);
+    }
+
+    fn flush_together(
+        &self,
+        group: &[Pending],
+        writer: &mut Writer,
+    ) -> Result<Vec<Result<Published>>> {
+        self.line.lock().alive()?;
+        let _guard = self.lock_store(writer)?;
+        // Packs that have their names stay whatever comes: git does not write an object that it
+        // finds in one, so a commit of git may already stand on them.
+        let mut named = false;
+        let mut swept = false;
+        for _ in 0..PLANS {
+            let plan = self.plan(group)?;
+            if plan.fates.iter().all(Option::is_some) {
+                return Ok(ends(group, &plan));
+            }
+            match self.write(group, &plan, &mut named, writer) {
+                Ok(true) => return Ok(ends(group, &plan)),
+                Ok(false) => {}
+                Err(e) if e.code() == Code::Locked && !swept => {
+                    // The lock may be left from a crash of another process like this one.
+                    swept = true;
+                    self.sweep()?;
+                }
+                Err(e) if e.code() == Code::Poisoned => {
+                    // This handle moves nothing any more, others may.
+                    drop(Leftovers::find(&*self.refs.io).and_then(|l| l.unlock(&*self.refs.io)));
+                    return Err(e);
+                }
+                Err(e) => {
+                    // The next who takes the lock would do it; until then the room is wasted.
+                    drop(self.sweep());
+                    return Err(e);
+                }
+            }
+        }
+        Err(Error::new(Code::Locked, "other programs keep moving the refs: try again"))
+    }
+
+    /// What the group comes to with the refs as they are now.
+    fn plan(&self, group: &[Pending]) -> Result<Plan> {
+        let mut gone = self.line.lock().gone.clone();
+        // The refs that the batches so far change: their value on disk, and their value then.
+        let mut now: BTreeMap<RefName, Moving> = BTreeMap::new();
+        let mut plan = Plan { fates: Vec::new(), changes: Vec::new(), moves: Vec::new() };
+        for (at, pending) in group.iter().enumerate() {
+            let fate = match pending.needs.iter().find_map(|seq| gone.get(seq)) {
+                Some(fate) => Some(fate.clone()),
+                None => match check(&self.refs, &pending.edits, &now) {
+                    Ok(lost) => lost.map(|(name, actual)| Fate::Lost(name, actual)),
+                    Err(e) if e.code() == Code::NameClash => Some(Fate::Failed(e)),
+                    Err(e) => return Err(e),
+                },
+            };
+            if let Some(fate) = &fate {
+                gone.insert(pending.seq, fate.clone());
+            } else {
+                for edit in &pending.edits {
+                    let entry = match now.entry(edit.name.clone()) {
+                        Entry::Occupied(entry) => entry.into_mut(),
+                        Entry::Vacant(entry) => {
+                            let disk = self.refs.read(&edit.name)?;
+                            entry.insert(Moving { then: disk.clone(), disk })
+                        }
+                    };
+                    let old = core::mem::replace(&mut entry.then, edit.new.clone());
+                    if old != edit.new {
+                        let (name, new) = (edit.name.clone(), edit.new.clone());
+                        plan.changes.push((at, RefChange { name, old, new }));
+                    }
+                }
+            }
+            plan.fates.push(fate);
+        }
+        let moves = now.into_iter().filter(|(_, moving)| moving.disk != moving.then);
+        let moves = moves.map(|(name, Moving { disk, then })| Move { name, old: disk, new: then });
+        plan.moves = moves.collect();
+        Ok(plan)
+    }
+
+    /// Carries a plan out; `false` if the refs are not as planned any more.
+    fn write(
+        &self,
+        group: &[Pending],
+        plan: &Plan,
+        named: &mut bool,
+        writer: &mut Writer,
+    ) -> Result<bool> {
+        let io = &*self.refs.io;
+        let alive = || group.iter().zip(&plan.fates).filter(|(_, f)| f.is_none()).map(|(p, _)| p);
+        let mut renames = Vec::new();
+        if !*named {
+            renames = self.write_packs(alive(), writer)?;
+        }
+        // What a failure leaves of these files is swept when the lock is taken next.
+        let prepared = self.refs.prepare(plan.moves.clone(), &mut writer.temp)?;
+        if !*named {
+            // A lock that was left behind would else cost a pack each time that it is met.
+            self.refs.wait_for_locks(&plan.moves)?;
+        }
+        for (pack, index, checksum) in &renames {
+            self.name_pack(pack, index, checksum)?;
+        }
+        *named = true;
+        if !renames.is_empty() || !plan.moves.is_empty() {
+            files::sync_dir(io, PACKS)?;
+        }
+        let Locked::All(held) = self.refs.lock(&prepared, &mut writer.dirs)? else {
+            return Ok(false);
+        };
+        let moving = plan.moves.iter().map(|m| (m.name.clone(), m.old.clone()));
+        self.line.lock().moving = moving.collect();
+        for (at, change) in &plan.changes {
+            if let Some(pending) = group.get(*at) {
+                self.log(change, pending);
+            }
+        }
+        // From here on some refs may have moved: a failure leaves what is there uncertain.
+        files::synced(self.refs.commit(&prepared, held))?;
+        prepared.files().for_each(|file| drop(io.remove(file)));
+        self.after(plan, writer);
+        Ok(true)
+    }
+
+    /// Writes the objects of these batches as one pack, beside what stages have written already.
+    /// Answers which files are to be named by which checksum.
+    fn write_packs<'a>(
+        &self,
+        alive: impl Iterator<Item = &'a Pending> + Clone,
+        writer: &mut Writer,
+    ) -> Result<Vec<(String, String, Oid)>> {
+        let staged = alive.clone().filter_map(|p| p.staged.as_ref());
+        let mut renames: Vec<_> =
+            staged.map(|s| (s.pack.clone(), s.index.clone(), s.checksum)).collect();
+        let packed = write::assemble(alive.flat_map(|p| &p.entries))?;
+        if !packed.places.is_empty() {
+            renames.push(self.write_pack(&packed, writer)?);
+        }
+        Ok(renames)
+    }
+
+    /// Writes a pack and its index under names of no meaning, synced.
+    ///
+    /// # Errors
+    /// `io`, `poisoned`; what was written is removed.
+    pub(crate) fn write_pack(
+        &self,
+        packed: &write::Packed,
+        writer: &mut Writer,
+    ) -> Result<(String, String, Oid)> {
+        let io = &*self.refs.io;
+        let (pack, index) = (writer.temp.next("pack"), writer.temp.next("idx"));
+        let bytes = index::encode(&packed.places, &packed.checksum)?;
+        let written = files::create(io, &pack, &packed.bytes)
+            .and_then(|()| files::create(io, &index, &bytes));
+        if let Err(e) = written {
+            drop((io.remove(&pack), io.remove(&index)));
+            return Err(e);
+        }
+        Ok((pack, index, packed.checksum))
+    }
+
+    /// Gives a written pack its name; its index last, because it makes the pack visible.
+    fn name_pack(&self, pack: &str, index: &str, checksum: &Oid) -> Result<()> {
+        let (to_pack, to_index) = pack_paths(checksum);
+        self.refs.io.rename(pack, &to_pack)?;
+        self.refs.io.rename(index, &to_index)
+    }
+
+    /// What follows a success and cannot undo it: emptied directories, watches.
+    fn after(&self, plan: &Plan, writer: &mut Writer) {
+        for gone in plan.moves.iter().filter(|m| m.new.is_none()) {
+            self.refs.prune_dirs(&gone.name, &mut writer.dirs);
+        }
+        if let Some(known) = &mut writer.known {
+            for (_, change) in &plan.changes {
+                match &change.new {
+                    Some(target) => known.insert(change.name.clone(), target.clone()),
+                    None => known.remove(&change.name),
+                };
+            }
+        }
+        self.notifier.queue(plan.changes.iter().map(|(_, change)| change.clone()).collect());
+    }
+
+    /// Adds a change to the journals, as git does under the lock of the ref.
+    fn log(&self, change: &RefChange, pending: &Pending) {
+        let (io, places, reflogs) = (&*self.refs.io, &self.refs.places, self.settings.reflogs);
+        let values = (change.old.as_ref(), change.new.as_ref());
+        // A journal is a courtesy: the write is done whatever becomes of its line.
+        let _ = reflog::append(io, places, reflogs, &change.name, values, &pending.note);
+        let head = RefName::head();
+        let on_branch =
+            matches!(self.refs.read(&head), Ok(Some(Target::Symbolic(to))) if to == change.name);
+        if on_branch && change.new.is_some() {
+            let _ = reflog::append(io, places, reflogs, &head, values, &pending.note);
+        }
+    }
+}
+
+/// The files of a pack.
+pub(crate) fn pack_paths(checksum: &Oid) -> (String, String) {
+    let stem = format!("{PACKS}/pack-{}", to_hash(checksum));
+    (format!("{stem}.pack"), format!("{stem}.idx"))
+}
+
+fn ends(group: &[Pending], plan: &Plan) -> Vec<Result<Published>> {
+    let end = |(pending, fate): (&Pending, &Option<Fate>)| match fate {
+        None => Ok(Published::Done { keys: pending.keys.clone() }),
+        Some(fate) => fate.ended(),
+    };
+    group.iter().zip(&plan.fates).map(end).collect()
+}

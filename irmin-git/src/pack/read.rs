@@ -1,0 +1,284 @@
+//! Reading entries of packs that hold whole objects: bounded, strict, without mapping files.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use irmin_core::io::{File, Io, OpenMode};
+use irmin_core::{Code, Error, Kind, Result};
+
+use super::index::Index;
+use super::{HEADER, MAGIC, Place, TRAILER, kind_of};
+use crate::files;
+use crate::oid::{self, Oid};
+
+/// The most bytes of an index that are read into memory.
+const MAX_INDEX: u64 = 1 << 30;
+
+/// A pack and its index, open for reading.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    file: Box<dyn File>,
+    len: u64,
+    /// Its index.
+    pub(crate) index: Index,
+}
+
+impl Pack {
+    /// Opens `objects/pack/<stem>.pack` and its index, which must belong together.
+    ///
+    /// # Errors
+    /// `corrupt_store` if they do not, `not_found` or `io`.
+    pub(crate) fn open(io: &dyn Io, stem: &str) -> Result<Pack> {
+        let path = |ext: &str| format!("objects/pack/{stem}.{ext}");
+        let index = Index::decode(&files::read(io, &path("idx"), MAX_INDEX)?)
+            .map_err(|e| e.context(path("idx")))?;
+        let file = io.open(&path("pack"), OpenMode::Read)?;
+        let len = file.len()?;
+        let damaged = |why: &str| {
+            Error::new(Code::CorruptStore, format!("{}: {why}: run `git fsck`", path("pack")))
+        };
+        let mut head = [0; 12];
+        let mut tail = [0; 20];
+        if len < HEADER + TRAILER
+            || file.read_at(&mut head, 0)? < head.len()
+            || file.read_at(&mut tail, len - TRAILER)? < tail.len()
+        {
+            return Err(damaged("it is too short for a pack"));
+        }
+        let count = u32::try_from(index.places.len()).unwrap_or(u32::MAX).to_be_bytes();
+        if !head.starts_with(&MAGIC) || !head.ends_with(&count) || tail != index.pack {
+            return Err(damaged("it is not the pack that its index describes"));
+        }
+        Ok(Pack { file, len, index })
+    }
+
+    /// Where each entry begins and ends, in order of offset.
+    pub(crate) fn extents(&self) -> Vec<(Place, u64)> {
+        self.index.extents(self.len)
+    }
+
+    /// The length of the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The bytes of an entry as they stand in the pack, checked against its CRC.
+    ///
+    /// # Errors
+    /// `corrupt_object` if they do not fit, `payload_too_large` above `limit`, `io`.
+    pub(crate) fn raw(&self, place: &Place, end: u64, limit: u64) -> Result<Vec<u8>> {
+        let what = || oid::to_hash(&place.id);
+        let len = end.checked_sub(place.offset).filter(|_| end <= self.len - TRAILER);
+        let len = len.ok_or_else(|| Error::corrupt("object", &what(), "its entry has no bytes"))?;
+        if len > limit {
+            let why = format!("the packed form of {} has more than {limit} bytes", what());
+            return Err(Error::new(Code::PayloadTooLarge, why));
+        }
+        let bytes = files::read_part(&*self.file, place.offset, len)?;
+        if crc32fast::hash(&bytes) != place.crc {
+            return Err(Error::corrupt("object", &what(), "its packed form has another CRC"));
+        }
+        Ok(bytes)
+    }
+
+    /// An object of this pack: its kind and body; `None` if the pack does not have it.
+    ///
+    /// # Errors
+    /// `corrupt_object`, `payload_too_large`, `unsupported` for a delta, `io`.
+    pub(crate) fn find(&self, id: &Oid, limit: usize) -> Result<Option<(Kind, Vec<u8>)>> {
+        match self.index.find(id) {
+            Some(place) => entry(&*self.file, id, place.offset, limit).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What the header of an entry says.
+struct Header {
+    number: u8,
+    size: u64,
+    /// The length of the header itself.
+    len: usize,
+}
+
+/// Reads the header of an entry; `None` if it does not end or says more than 64 bits.
+fn header(bytes: &[u8]) -> Option<Header> {
+    let first = *bytes.first()?;
+    let mut size = u64::from(first & 0x0f);
+    let mut shift = 4_u32;
+    let mut len = 1;
+    let mut more = first & 0x80 != 0;
+    while more {
+        let byte = *bytes.get(len)?;
+        let bits = u64::from(byte & 0x7f);
+        size |= bits.checked_shl(shift).filter(|part| part >> shift == bits)?;
+        more = byte & 0x80 != 0;
+        shift += 7;
+        len += 1;
+    }
+    Some(Header { number: (first >> 4) & 7, size, len })
+}
+
+/// Whether the entry that begins with these bytes holds a whole object.
+pub(crate) fn is_whole(entry: &[u8]) -> bool {
+    header(entry).is_some_and(|h| kind_of(h.number).is_some())
+}
+
+/// The object whose entry begins at an offset.
+///
+/// # Errors
+/// `corrupt_object`, `payload_too_large`, `unsupported` for a delta, `io`.
+pub(crate) fn entry(file: &dyn File, id: &Oid, at: u64, limit: usize) -> Result<(Kind, Vec<u8>)> {
+    let name = oid::to_hash(id);
+    let corrupt = |why: &str| Error::corrupt("object", &name, why);
+    let mut chunk = vec![0; 4096];
+    let mut filled = file.read_at(&mut chunk, at)?;
+    let head = header(chunk.get(..filled).unwrap_or_default())
+        .ok_or_else(|| corrupt("its entry has no header"))?;
+    let kind = kind_of(head.number).ok_or_else(|| match head.number {
+        6 | 7 => Error::new(Code::Unsupported, format!("object {name} is stored as a delta")),
+        _ => corrupt("its entry has an unknown type"),
+    })?;
+    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+    if size > limit {
+        let why = format!("object {name} has {size} bytes, the limit is {limit}");
+        return Err(Error::new(Code::PayloadTooLarge, why));
+    }
+    // One byte more than promised, so that a stream that goes on is noticed.
+    let mut out = Vec::with_capacity(size.min(1 << 20) + 1);
+    let mut zlib = Decompress::new(true);
+    let mut from = head.len;
+    let mut next = at + filled as u64;
+    loop {
+        let input = chunk.get(from..filled).unwrap_or_default();
+        if out.len() == out.capacity() {
+            out.reserve(out.len().min(size + 1 - out.len().min(size)).max(1));
+        }
+        let (before, made) = (zlib.total_in(), out.len());
+        let status = zlib
+            .decompress_vec(input, &mut out, FlushDecompress::None)
+            .map_err(|_| corrupt("its zlib stream is damaged"))?;
+        let taken = usize::try_from(zlib.total_in() - before).unwrap_or(usize::MAX);
+        from = from.saturating_add(taken);
+        if out.len() > size {
+            return Err(corrupt("it is longer than its header says"));
+        }
+        if status == Status::StreamEnd {
+            break;
+        }
+        if from >= filled {
+            filled = file.read_at(&mut chunk, next)?;
+            (from, next) = (0, next + filled as u64);
+            if filled == 0 {
+                return Err(corrupt("its zlib stream does not end"));
+            }
+        } else if taken == 0 && out.len() == made && out.len() < out.capacity() {
+            return Err(corrupt("its zlib stream is damaged"));
+        }
+    }
+    if out.len() < size {
+        return Err(corrupt("it is shorter than its header says"));
+    }
+    Ok((kind, out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::write::{Encoder, assemble};
+    use irmin_core::{HashFunction, Object};
+
+    /// A file in memory.
+    #[derive(Debug)]
+    struct Memory(Vec<u8>);
+
+    impl File for Memory {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+            let rest = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+            // Short reads at odd places, as a file may end anywhere.
+            let n = rest.len().min(buffer.len());
+            buffer[..n].copy_from_slice(&rest[..n]);
+            Ok(n)
+        }
+        fn write_at(&self, _: &[u8], _: u64) -> Result<()> {
+            Err(Error::new(Code::Io, "for reading only"))
+        }
+        fn len(&self) -> Result<u64> {
+            Ok(self.0.len() as u64)
+        }
+        fn set_len(&self, _: u64) -> Result<()> {
+            Err(Error::new(Code::Io, "for reading only"))
+        }
+        fn sync(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn value(body: &[u8]) -> Object {
+        let bytes = oid::pre_image(Kind::Value, body).unwrap();
+        let id = HashFunction::Sha1.digest(&bytes);
+        Object { kind: Kind::Value, id, bytes: bytes.into(), children: Vec::new(), base: None }
+    }
+
+    /// Bytes that do not compress.
+    fn noise(len: usize) -> Vec<u8> {
+        (0..len.div_ceil(20)).flat_map(|n| oid::digest(&n.to_be_bytes())).take(len).collect()
+    }
+
+    const LIMIT: usize = 1 << 20;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut encoder = Encoder::new();
+        let sizes = [0, 1, 15, 16, 17, 2047, 2048, 4000, 5000, 70_000];
+        let bodies: Vec<Vec<u8>> = sizes.iter().flat_map(|n| [noise(*n), vec![7; *n]]).collect();
+        let objects: Vec<Object> = bodies.iter().map(|body| value(body)).collect();
+        let entries: Vec<_> = objects.iter().map(|o| encoder.entry(o).unwrap()).collect();
+        let packed = assemble(entries.iter().chain(&entries)).unwrap();
+        let distinct: std::collections::BTreeSet<_> = entries.iter().map(|e| e.id).collect();
+        assert_eq!(packed.places.len(), distinct.len());
+        let file = Memory(packed.bytes);
+        for place in &packed.places {
+            let (kind, body) = entry(&file, &place.id, place.offset, LIMIT).unwrap();
+            assert_eq!(kind, Kind::Value);
+            assert_eq!(oid::digest(&oid::pre_image(kind, &body).unwrap()), place.id);
+        }
+        let largest = oid::from_hash(&objects[18].id).unwrap();
+        let at = packed.places.iter().find(|p| p.id == largest).unwrap().offset;
+        assert_eq!(entry(&file, &largest, at, 69_999).unwrap_err().code(), Code::PayloadTooLarge);
+        assert!(entry(&file, &largest, at, 70_000).is_ok());
+    }
+
+    #[test]
+    fn damage_is_noticed_or_harmless_and_never_a_panic() {
+        let object = value(&noise(300));
+        let good = Encoder::new().entry(&object).unwrap();
+        for len in 0..good.bytes.len() {
+            let e = entry(&Memory(good.bytes[..len].to_vec()), &good.id, 0, LIMIT).unwrap_err();
+            assert_eq!(e.code(), Code::CorruptObject, "{len}");
+        }
+        for at in 0..good.bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = good.bytes.clone();
+                bytes[at] ^= 1 << bit;
+                if let Ok((kind, body)) = entry(&Memory(bytes), &good.id, 0, LIMIT) {
+                    // Only what the checksum of zlib does not cover can go unnoticed here.
+                    assert!(kind != Kind::Value || body == noise(300), "{at} {bit}");
+                }
+            }
+        }
+        // A size that promises more than there is costs no more than there is.
+        let huge = [&[0xbf, 0xff, 0xff, 0xff, 0x7f][..], &good.bytes[2..]].concat();
+        let e = entry(&Memory(huge.clone()), &good.id, 0, usize::MAX).unwrap_err();
+        assert_eq!(e.code(), Code::CorruptObject);
+        assert_eq!(
+            entry(&Memory(huge), &good.id, 0, LIMIT).unwrap_err().code(),
+            Code::PayloadTooLarge
+        );
+        for (first, code) in
+            [(0x60, Code::Unsupported), (0x70, Code::Unsupported), (0x50, Code::CorruptObject)]
+        {
+            assert_eq!(entry(&Memory(vec![first]), &good.id, 0, LIMIT).unwrap_err().code(), code);
+        }
+        let endless = Memory(vec![0xff; 40]);
+        assert_eq!(entry(&endless, &good.id, 0, LIMIT).unwrap_err().code(), Code::CorruptObject);
+    }
+}

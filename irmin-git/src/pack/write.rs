@@ -1,0 +1,155 @@
+//! Making packs: entries, and the files around them.
+
+use std::collections::HashSet;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use irmin_core::{Code, Error, Hasher, Object, Result};
+
+use super::{HEADER, MAGIC, Place, type_number};
+use crate::oid::{self, Oid};
+
+/// One object as it stands in a pack.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The object.
+    pub(crate) id: Oid,
+    /// The CRC-32 of `bytes`.
+    pub(crate) crc: u32,
+    /// Header and zlib stream.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Turns objects into entries; keeps the compressor between them, which costs more to set up than
+/// a small object costs to compress.
+pub(crate) struct Encoder {
+    zlib: Compress,
+}
+
+impl Encoder {
+    /// An encoder at zlib's level 6: level 1 makes packs of small objects half again as large.
+    pub(crate) fn new() -> Self {
+        Encoder { zlib: Compress::new(Compression::new(6), true) }
+    }
+
+    /// The entry of an object, after checking that its bytes are what its id says.
+    ///
+    /// # Errors
+    /// `corrupt_object` if they are not, `unsupported` for a kind that git does not have.
+    pub(crate) fn entry(&mut self, object: &Object) -> Result<Entry> {
+        let body = oid::body(object.kind, &object.id, &object.bytes)?;
+        let id = oid::from_hash(&object.id)?;
+        if oid::digest(&object.bytes) != id {
+            return Err(Error::corrupt("object", &object.id, "its bytes have another hash"));
+        }
+        let number = type_number(object.kind).ok_or_else(|| oid::not_of_git(object.kind))?;
+        let mut bytes = Vec::with_capacity(body.len() / 2 + 64);
+        header(number, body.len(), &mut bytes);
+        self.deflate(body, &mut bytes)?;
+        Ok(Entry { id, crc: crc32fast::hash(&bytes), bytes })
+    }
+
+    fn deflate(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.zlib.reset();
+        loop {
+            out.reserve(input.len() / 2 + 64);
+            let before = self.zlib.total_in();
+            let status =
+                self.zlib.compress_vec(input, out, FlushCompress::Finish).map_err(|e| {
+                    Error::new(Code::Io, "an object cannot be compressed").with_source(e)
+                })?;
+            let taken = usize::try_from(self.zlib.total_in() - before).unwrap_or(usize::MAX);
+            input = input.get(taken..).unwrap_or_default();
+            if status == Status::StreamEnd {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Encoder")
+    }
+}
+
+/// Appends the header of an entry: type and size, in groups of 4 and then 7 bits.
+fn header(number: u8, size: usize, out: &mut Vec<u8>) {
+    let low = |n: usize, mask: u8| n.to_le_bytes()[0] & mask;
+    let mut byte = (number << 4) | low(size, 0x0f);
+    let mut rest = size >> 4;
+    while rest > 0 {
+        out.push(byte | 0x80);
+        byte = low(rest, 0x7f);
+        rest >>= 7;
+    }
+    out.push(byte);
+}
+
+/// The first twelve bytes of a pack.
+pub(crate) fn pack_header(objects: usize) -> Result<Vec<u8>> {
+    let count = u32::try_from(objects)
+        .map_err(|_| Error::new(Code::PayloadTooLarge, "a pack holds at most 2^32 objects"))?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&count.to_be_bytes());
+    Ok(bytes)
+}
+
+/// A pack that is complete: its bytes, where its objects are, and its checksum.
+pub(crate) struct Packed {
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// Its objects in order of name, for the index.
+    pub(crate) places: Vec<Place>,
+    /// Its checksum, which also names it.
+    pub(crate) checksum: Oid,
+}
+
+/// Puts entries together, each object once.
+///
+/// # Errors
+/// `payload_too_large` for more objects than a pack holds.
+pub(crate) fn assemble<'a>(entries: impl Iterator<Item = &'a Entry> + Clone) -> Result<Packed> {
+    let mut seen = HashSet::new();
+    let entries: Vec<&Entry> = entries.filter(|e| seen.insert(e.id)).collect();
+    let size: usize = entries.iter().map(|e| e.bytes.len()).sum();
+    let mut bytes = Vec::with_capacity(size + 64);
+    bytes.extend_from_slice(&pack_header(entries.len())?);
+    let mut places = Vec::with_capacity(entries.len());
+    let mut offset = HEADER;
+    for entry in entries {
+        places.push(Place { id: entry.id, crc: entry.crc, offset });
+        bytes.extend_from_slice(&entry.bytes);
+        offset += entry.bytes.len() as u64;
+    }
+    let checksum = oid::digest(&bytes);
+    bytes.extend_from_slice(&checksum);
+    places.sort_unstable();
+    Ok(Packed { bytes, places, checksum })
+}
+
+/// A pack that is written from front to back by pieces: knows where it is and what it hashes to.
+pub(crate) struct Running {
+    /// The offset of the next byte.
+    pub(crate) offset: u64,
+    hasher: Hasher,
+}
+
+impl Running {
+    /// Before the first byte.
+    pub(crate) fn new() -> Self {
+        Running { offset: 0, hasher: irmin_core::HashFunction::Sha1.hasher() }
+    }
+
+    /// Takes note of bytes, and says where they go.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> u64 {
+        let at = self.offset;
+        self.hasher.update(bytes);
+        self.offset += bytes.len() as u64;
+        at
+    }
+
+    /// The checksum of everything so far.
+    pub(crate) fn checksum(self) -> Oid {
+        oid::finish(self.hasher)
+    }
+}
