@@ -1,0 +1,82 @@
+//! What is checked. A new part of irmin-core gets a line in [`ALL`] and a function below.
+
+use alloc::string::ToString;
+use alloc::sync::Arc;
+
+use irmin_core::backend::MemoryBackend;
+use irmin_core::{
+    BranchName, Context, Format, FormatSpec, HashFunction, HashPrefix, Path, RefName, Repo, Result,
+};
+
+/// A name to print, and whether it holds.
+pub type Check = (&'static str, fn() -> bool);
+
+/// All checks, in order.
+pub const ALL: &[Check] = &[
+    ("the id of a git blob", git_blob),
+    ("a hash of every function", every_hash),
+    ("paths and names", names),
+    ("the empty directory of every format", empty_directories),
+    ("set, merge and get in every format", stores),
+];
+
+/// `printf 'hello\n' | git hash-object --stdin`.
+fn git_blob() -> bool {
+    let hash = HashFunction::Sha1.digest(b"blob 6\0hello\n");
+    let prefix: Result<HashPrefix> = "ce01".parse();
+    hash.to_string() == "ce013625030ba8dba906f756967f9e9ca394464a"
+        && prefix.is_ok_and(|p| p.matches(&hash))
+}
+
+fn every_hash() -> bool {
+    HashFunction::NAMES.iter().all(|name| {
+        let function: Result<HashFunction> = name.parse();
+        function.is_ok_and(|f| {
+            let mut pieces = f.hasher();
+            pieces.update(&[7; 1000]);
+            pieces.update(&[7; 3000]);
+            pieces.finish() == f.digest(&[7; 4000]) && f.digest(b"").len() == f.len()
+        })
+    })
+}
+
+fn names() -> bool {
+    let path = Path::parse("/greetings//en/");
+    path.is_ok_and(|p| p.to_string() == "greetings/en" && p.depth() == 2)
+        && Path::parse("a/../b").is_err()
+        && "topic/x".parse::<BranchName>().is_ok()
+        && "refs/heads/a..b".parse::<RefName>().is_err()
+}
+
+/// Git's is known to every git program; the others' are written and read.
+fn empty_directories() -> bool {
+    FormatSpec::PRESETS.iter().all(|preset| {
+        let Ok(spec) = preset.parse::<FormatSpec>() else { return false };
+        let format = Format::new(spec);
+        let Ok((key, Some(object))) = format.empty_dir() else { return false };
+        let git = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let read = format.layout().decode(key, &object);
+        read.is_ok_and(|dir| dir.is_empty()) && (*preset != "git" || key.hash.to_string() == git)
+    })
+}
+
+fn stores() -> bool {
+    FormatSpec::PRESETS.iter().all(|preset| {
+        let spec = preset.parse();
+        spec.and_then(store).is_ok_and(|holds| holds)
+    })
+}
+
+/// Two branches of a store in memory, and their merge.
+fn store(spec: FormatSpec) -> Result<bool> {
+    let backend = MemoryBackend::new(Format::new(spec));
+    let repo = Repo::new(Arc::new(backend), Context::new("Ann <ann@example.org>", || 0))?;
+    let main = repo.main()?;
+    main.set("greetings/en", "hello", "first words")?;
+    let draft = main.fork("draft")?;
+    draft.set("greetings/fr", "bonjour", "add French")?;
+    main.set("greetings/es", "hola", "add Spanish")?;
+    main.merge(&draft, "bring French in")?.resolved()?;
+    let french = main.get("greetings/fr")?;
+    Ok(french.is_some_and(|value| value == "bonjour") && main.list("greetings")?.len() == 3)
+}

@@ -1,0 +1,43 @@
+//! All integration tests, one program.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::print_stdout
+)] // test code: what is not as it must be stops the test, by name
+
+mod backend;
+mod backend_broken;
+mod branches;
+mod corpora;
+mod cost;
+mod formats;
+mod formats_bytes;
+mod formats_git;
+mod formats_model;
+mod formats_vectors;
+mod git_conformance;
+mod git_crash;
+mod git_kill;
+mod git_neighbours;
+mod git_repository;
+mod git_writers;
+mod history;
+mod inodes;
+mod licences;
+mod merges;
+mod model;
+mod replay;
+mod repo_edges;
+mod repo_reports;
+mod sim_io;
+mod sim_io_engines;
+mod tidy;
+mod trees;
+mod trees_edges;
+mod values;
+mod watches;
