@@ -1,0 +1,122 @@
+//! `irmin branches` and `irmin branch`.
+
+use clap::{Args, Subcommand};
+use irmin_core::{Branch, Contents, Repo};
+use serde_json::{Value, json};
+
+use crate::commands::{Session, Work, no_commit};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::names;
+
+/// List branches.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  irmin branches --root notes.git
+  irmin branches --root notes.git --json")]
+pub(crate) struct BranchesArgs {}
+
+impl Work for BranchesArgs {
+    fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let names = repo.branches()?;
+        if session.out.json {
+            let main = repo.main()?.name();
+            let mut rows: Vec<Value> = Vec::new();
+            for name in names {
+                let head = repo.branch(name.as_str())?.head()?;
+                let head = head.map(|commit| commit.id().to_string());
+                let is_main = main.as_ref() == Some(&name);
+                rows.push(json!({"name": name.to_string(), "commit": head, "main": is_main}));
+            }
+            session.out.json(&rows.into())?;
+            return Ok(Exit::Ok);
+        }
+        for name in names {
+            session.out.line(name.to_string())?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// Create, delete or list branches.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  irmin branch create --root notes.git draft
+  irmin branch list --root notes.git
+  irmin branch delete --root notes.git draft")]
+pub(crate) struct BranchArgs {
+    /// What to do; branches are listed if it is left out
+    #[command(subcommand)]
+    command: Option<BranchCommand>,
+}
+
+#[derive(Subcommand, Debug)]
+enum BranchCommand {
+    /// Create a branch at the head of the current one, or at a revision
+    #[command(after_long_help = "\
+Examples:
+  irmin branch create --root notes.git draft
+  irmin branch create --root notes.git old main~1")]
+    Create {
+        /// The name of the new branch
+        name: String,
+        /// Where it begins; the head of the current branch if absent
+        revision: Option<String>,
+    },
+    /// Delete a branch; its commits stay as long as something else leads to them
+    #[command(after_long_help = "\
+Examples:
+  irmin branch delete --root notes.git draft")]
+    Delete {
+        /// The branch
+        name: String,
+    },
+    /// List branches, as `irmin branches` does
+    #[command(after_long_help = "\
+Examples:
+  irmin branch list --root notes.git")]
+    List,
+}
+
+impl Work for BranchArgs {
+    fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        match &self.command {
+            None | Some(BranchCommand::List) => BranchesArgs {}.run(session, repo),
+            Some(BranchCommand::Create { name, revision }) => {
+                let start = match revision {
+                    Some(revision) => names::resolve(repo, revision)?,
+                    None => session.head(repo)?,
+                };
+                let branch = repo.branch(name)?;
+                let note = format!("branch: created from {}", start.id());
+                if !branch.test_and_set_head(None, Some(&start), note)? {
+                    return Err(exists(&branch)?.into());
+                }
+                session.wrote(&branch, Some(&start))
+            }
+            Some(BranchCommand::Delete { name }) => {
+                let branch = repo.branch(name)?;
+                let Some(head) = branch.head()? else {
+                    return Err(no_commit(&branch)?.into());
+                };
+                if repo.main()?.name() == branch.name() {
+                    let message = format!("branch `{name}` is the one the store is on");
+                    return Err(Failure::usage(message).into());
+                }
+                branch.delete("branch: deleted")?;
+                session.out.note(&format!("branch `{name}` was at {}", head.id()));
+                session.wrote(&branch, None)
+            }
+        }
+    }
+}
+
+fn exists<C: Contents>(branch: &Branch<C>) -> Outcome<Failure> {
+    Ok(match (branch.name(), branch.head()?) {
+        (Some(name), Some(head)) => {
+            Failure::precondition(format!("branch `{name}` exists already, at {}", head.id()))
+        }
+        _ => no_commit(branch)?,
+    })
+}

@@ -1,0 +1,323 @@
+//! `irmin export`: the store into a directory of files.
+
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path as FilePath, PathBuf};
+
+use clap::Args;
+use irmin_core::tree::{FoldOptions, Visit};
+use irmin_core::{Contents, Metadata, Path, Repo, Tree, TreeKind};
+use serde_json::json;
+
+use crate::args::path_parser;
+use crate::commands::{Session, Work};
+use crate::exit::{Carried, Exit, Failure, Outcome, Stop};
+use crate::names;
+use crate::output::count;
+use crate::progress::Progress;
+
+/// Export the store as a directory of files.
+///
+/// Executable files and symbolic links are what they were. Files that exist are not overwritten
+/// without --force, and nothing is written outside DIR, whatever links there are.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  irmin export --root demo.git out
+  irmin export --root demo.git out --prefix greetings --rev main~1")]
+pub(crate) struct ExportArgs {
+    /// The directory to write to; made if it does not exist
+    dir: PathBuf,
+    /// Export only what is at this path
+    #[arg(long, value_parser = path_parser(), value_name = "PATH")]
+    prefix: Option<Path>,
+    /// Export this revision; the head of the branch if absent
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Overwrite files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+impl Work for ExportArgs {
+    fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let commit = match &self.rev {
+            Some(revision) => names::resolve(repo, revision)?,
+            None => session.head(repo)?,
+        };
+        let prefix = self.prefix.clone().unwrap_or_default();
+        let tree = match commit.tree().get_tree(&prefix)? {
+            Some(tree) if tree.metadata().is_none() => tree,
+            Some(_) => {
+                let message = format!("`{prefix}` is a value: `irmin get -o FILE` writes it");
+                return Err(Failure::usage(message).into());
+            }
+            None => {
+                let message = format!("there is nothing at `{prefix}` in {}", commit.id());
+                return Err(Failure::absent(message).into());
+            }
+        };
+        let mut target = Target::new(&self.dir, self.force)?;
+        // All names are looked at before the first file is written.
+        leaves(&tree, |path, _| target.check(path))?;
+        let mut links = Vec::new();
+        let mut files = 0_u64;
+        let mut skipped: Vec<String> = Vec::new();
+        let mut progress = Progress::new(&session.out, "exporting", "files");
+        leaves(&tree, |path, leaf| {
+            progress.step();
+            let value = leaf.value()?.map(|value| value.encode());
+            match (leaf.root_kind(), value) {
+                // Links come last, so that no file can be written through one of them.
+                (TreeKind::Value(Metadata::Link), Some(value)) => {
+                    links.push((path.clone(), value));
+                }
+                (TreeKind::Value(metadata), Some(value)) => {
+                    files += 1;
+                    target.file(path, &value, metadata == Metadata::Exec)?;
+                }
+                _ => skipped.push(prefix.join(path).to_string()),
+            }
+            Ok(())
+        })?;
+        for (path, value) in &links {
+            target.link(path, value)?;
+        }
+        progress.finish();
+        if session.out.json {
+            session.out.json(&json!({
+                "commit": commit.id().to_string(),
+                "files": files,
+                "links": links.len(),
+                "skipped": skipped,
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        for path in &skipped {
+            session.out.note(&format!("skipped {path}: it is not a value"));
+        }
+        let (files, links) = (count(files, "file"), count(links.len() as u64, "link"));
+        session.out.done(&format!("exported {files} and {links} to {}", self.dir.display()));
+        Ok(Exit::Ok)
+    }
+}
+
+/// Calls `f` for every leaf of a tree, in order.
+pub(crate) fn leaves<C: Contents>(
+    tree: &Tree<C>,
+    mut f: impl FnMut(&Path, &Tree<C>) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut end = Carried::default();
+    tree.fold(FoldOptions::default(), |visit| match visit {
+        Visit::Leaf(path, leaf) => Ok(end.flow(f(path, &leaf))),
+        _ => Ok(ControlFlow::Continue(())),
+    })?;
+    end.outcome()
+}
+
+/// The directory that is written, and nothing outside of it.
+struct Target {
+    root: PathBuf,
+    force: bool,
+    /// Directories that are known to be real ones.
+    dirs: HashSet<PathBuf>,
+}
+
+impl Target {
+    fn new(root: &FilePath, force: bool) -> Result<Self, Failure> {
+        fs::create_dir_all(root).map_err(|e| Failure::file(root, &e))?;
+        Ok(Target { root: root.to_owned(), force, dirs: HashSet::new() })
+    }
+
+    /// Refuses a name that is dangerous in a file system, and one that is taken.
+    fn check(&self, path: &Path) -> Outcome<()> {
+        // Someone else may have written this store: `..` and `.git/hooks` must not get out.
+        path.check_git_safe()?;
+        let file = self.locate(path)?;
+        match fs::symlink_metadata(&file) {
+            Ok(found) if found.is_dir() => Err(in_the_way(&file, "it is a directory").into()),
+            Ok(_) if !self.force => Err(in_the_way(&file, "it exists already")
+                .hint("--force overwrites files; an empty directory is safer")
+                .into()),
+            Ok(_) => Ok(()),
+            Err(e) if absent(&e) => Ok(()),
+            Err(e) => Err(Failure::file(&file, &e).into()),
+        }
+    }
+
+    /// Where a path goes.
+    fn locate(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let mut file = self.root.clone();
+        for step in path.steps() {
+            file.push(name_of(step)?);
+        }
+        Ok(file)
+    }
+
+    /// Makes the directories above a path, none of them a link.
+    fn enter(&mut self, path: &Path) -> Result<PathBuf, Failure> {
+        let mut dir = self.root.clone();
+        let steps: Vec<&[u8]> = path.steps().collect();
+        let (last, above) = match steps.split_last() {
+            Some((last, above)) => (*last, above),
+            None => return Err(Failure::usage("the root is a value: it has no name")),
+        };
+        for step in above {
+            dir.push(name_of(step)?);
+            if self.dirs.contains(&dir) {
+                continue;
+            }
+            match fs::symlink_metadata(&dir) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Err(in_the_way(&dir, "it is not a directory")),
+                Err(e) if absent(&e) => {
+                    fs::create_dir(&dir).map_err(|e| Failure::file(&dir, &e))?;
+                }
+                Err(e) => return Err(Failure::file(&dir, &e)),
+            }
+            self.dirs.insert(dir.clone());
+        }
+        let file = dir.join(name_of(last)?);
+        if self.force {
+            match fs::remove_file(&file) {
+                Err(e) if !absent(&e) => return Err(Failure::file(&file, &e)),
+                _ => {}
+            }
+        }
+        Ok(file)
+    }
+
+    fn file(&mut self, path: &Path, bytes: &[u8], exec: bool) -> Result<(), Stop> {
+        let file = self.enter(path)?;
+        let mut options = OpenOptions::new();
+        // Making it new follows no link, not even one that was put there meanwhile.
+        options.write(true).create_new(true);
+        set_mode(&mut options, exec);
+        let written = options.open(&file).and_then(|mut file| file.write_all(bytes));
+        written.map_err(|e| Failure::file(&file, &e).into())
+    }
+
+    fn link(&mut self, path: &Path, target: &[u8]) -> Result<(), Failure> {
+        let file = self.enter(path)?;
+        make_link(target, &file).map_err(|e| Failure::file(&file, &e))
+    }
+}
+
+fn absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn in_the_way(file: &FilePath, why: &str) -> Failure {
+    let error = irmin_core::Error::new(
+        irmin_core::Code::Io,
+        format!("{} is in the way: {why}", file.display()),
+    );
+    error.into()
+}
+
+#[cfg(unix)]
+fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(step)))
+}
+
+#[cfg(not(unix))]
+fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
+    let refused = || Failure::usage(format!("`{}` is no file name here", step.escape_ascii()));
+    let name = std::str::from_utf8(step).map_err(|_| refused())?;
+    if name.contains(['\\', ':', '<', '>', '"', '|', '?', '*']) {
+        return Err(refused());
+    }
+    Ok(PathBuf::from(name))
+}
+
+#[cfg(unix)]
+fn set_mode(options: &mut OpenOptions, exec: bool) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, if exec { 0o777 } else { 0o666 });
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &mut OpenOptions, _: bool) {}
+
+#[cfg(unix)]
+fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), file)
+}
+
+#[cfg(not(unix))]
+fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
+    // Links need a privilege there; a file that holds the target is what git writes too.
+    fs::write(file, target)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn path(text: &str) -> Path {
+        Path::parse(text).unwrap()
+    }
+
+    fn refused<T>(outcome: Outcome<T>) -> String {
+        match outcome {
+            Err(Stop::Failed(failure)) => failure.message,
+            _ => panic!("it should have failed"),
+        }
+    }
+
+    #[test]
+    fn files_and_modes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::new(&dir.path().join("new/out"), false).unwrap();
+        target.file(&path("a/b"), b"1", false).unwrap();
+        target.file(&path("a/x"), b"2", true).unwrap();
+        target.link(&path("a/l"), b"../../..").unwrap();
+        let at = |name: &str| dir.path().join("new/out").join(name);
+        assert_eq!(fs::read(at("a/b")).unwrap(), b"1");
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o100;
+        assert_eq!((mode("a/b"), mode("a/x")), (0, 0o100));
+        assert_eq!(fs::read_link(at("a/l")).unwrap(), PathBuf::from("../../.."));
+    }
+
+    #[test]
+    fn nothing_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        let root = dir.path().join("out");
+        let mut target = Target::new(&root, true).unwrap();
+        symlink(&outside, root.join("link")).unwrap();
+        fs::write(outside.join("file"), b"mine").unwrap();
+        symlink(outside.join("file"), root.join("file")).unwrap();
+        let through = target.file(&path("link/x"), b"1", false);
+        assert!(refused(through).contains("it is not a directory"));
+        // A link where a file goes is replaced, not followed.
+        target.file(&path("file"), b"yours", false).unwrap();
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"mine");
+        assert_eq!(fs::read(root.join("file")).unwrap(), b"yours");
+        for name in ["..", ".git", "GIT~1"] {
+            let hostile = Path::foreign([name, "x"]).unwrap();
+            assert!(target.check(&hostile).is_err(), "{name}");
+        }
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_exists_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), b"mine").unwrap();
+        fs::create_dir(dir.path().join("d")).unwrap();
+        let careful = Target::new(dir.path(), false).unwrap();
+        assert!(refused(careful.check(&path("a"))).contains("it exists already"));
+        assert!(careful.check(&path("b")).is_ok());
+        assert!(careful.check(&path("a/b")).is_ok(), "found out when it is entered");
+        let forced = Target::new(dir.path(), true).unwrap();
+        assert!(forced.check(&path("a")).is_ok());
+        assert!(refused(forced.check(&path("d"))).contains("it is a directory"));
+    }
+}

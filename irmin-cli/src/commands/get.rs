@@ -1,0 +1,72 @@
+//! `irmin get`: reading one value.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use clap::Args;
+use irmin_core::{Contents, Path, Repo};
+use serde_json::{Map, Value};
+
+use crate::args::path_parser;
+use crate::commands::{Session, Work};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{mode_name, put_value};
+
+/// Read the value associated with a key.
+///
+/// The value is printed as it is, byte for byte; on a terminal a line end follows. If there is no
+/// value it prints `<none>` and ends with code 1.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  irmin get --root notes.git greetings/en
+  irmin get --root notes.git photo.jpg -o photo.jpg
+  irmin get --root notes.git greetings/en --commit main~1")]
+pub(crate) struct GetArgs {
+    /// Key to look up
+    #[arg(value_parser = path_parser())]
+    path: Path,
+    /// Write the value to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Work for GetArgs {
+    fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let branch = session.reads(repo)?;
+        let found = branch.get_all(&self.path)?;
+        let out = &mut session.out;
+        let Some((value, metadata)) = found else {
+            if out.json {
+                let path = self.path.to_string();
+                out.json(&serde_json::json!({"path": path, "value": null}))?;
+            } else {
+                out.line("<none>")?;
+                if !branch.list(&self.path)?.is_empty() {
+                    let note = "is a directory: `irmin list` shows what is in it";
+                    out.note(&format!("`/{}` {note}", self.path));
+                }
+            }
+            return Ok(Exit::Failure);
+        };
+        let bytes = value.encode();
+        if let Some(file) = &self.output {
+            write_file(file, &bytes)?;
+        } else if out.json {
+            let mut object = Map::new();
+            object.insert("path".into(), self.path.to_string().into());
+            put_value(&mut object, &bytes);
+            object.insert("mode".into(), mode_name(metadata).into());
+            out.json(&Value::Object(object))?;
+        } else {
+            out.bytes(&bytes)?;
+            if out.terminal && !bytes.ends_with(b"\n") {
+                out.bytes(b"\n")?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn write_file(file: &FilePath, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(file, bytes).map_err(|e| Failure::file(file, &e))
+}

@@ -1,0 +1,236 @@
+//! `irmin import`: a directory of files into the store.
+
+use std::io::Read as _;
+use std::path::{Path as FilePath, PathBuf};
+
+use clap::Args;
+use irmin_core::{
+    Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo, Staged,
+};
+use serde_json::{Value, json};
+
+use crate::args::{Message, path_parser};
+use crate::commands::log::SHORT;
+use crate::commands::{Session, Work};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{Output, count};
+use crate::progress::Progress;
+use crate::scan::{Found, Scan, Skip};
+use crate::settings::StoreKind;
+use crate::store::{Access, location};
+
+/// Import a directory of files, as one commit.
+///
+/// What is in DIR replaces what is at PREFIX (the root if absent); --merge adds to it. Executable
+/// files and symbolic links stay what they are. `.git`, the store itself, sockets and devices are
+/// skipped, and so are directories that a CACHEDIR.TAG marks as caches, such as cargo's `target`.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  irmin import --root demo.git .
+  irmin import --root demo.git photos archive/2026 --merge")]
+pub(crate) struct ImportArgs {
+    /// The directory to import
+    dir: PathBuf,
+    /// Where in the store to put it; the root if absent
+    #[arg(value_parser = path_parser())]
+    prefix: Option<Path>,
+    /// Keep what is at the prefix already
+    #[arg(long)]
+    merge: bool,
+    /// Import directories that are marked as caches too
+    #[arg(long)]
+    caches: bool,
+    #[command(flatten)]
+    message: Message,
+}
+
+/// What was found on the way.
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    links: u64,
+    bytes: u64,
+    skipped: Vec<(PathBuf, Skip)>,
+}
+
+impl Work for ImportArgs {
+    const ACCESS: Access = Access::Create;
+
+    fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let branch = session.branch(repo)?;
+        if branch.name().is_none() {
+            let message = "import writes to a branch: --commit names a commit, not a branch";
+            return Err(Failure::usage(message).into());
+        }
+        let options = self.message.options(format!("import {}", self.dir.display()));
+        let store = match session.settings.store {
+            StoreKind::Git => Some(location(&session.settings)?),
+            StoreKind::GitMem | StoreKind::Mem => None,
+        };
+        let (commit, tally) = self.import(&session.out, &branch, options, store.as_deref())?;
+        report(session, &branch, commit.as_ref(), &tally)
+    }
+}
+
+impl ImportArgs {
+    fn import<C: Contents>(
+        &self,
+        out: &Output,
+        branch: &Branch<C>,
+        options: CommitOptions,
+        store: Option<&FilePath>,
+    ) -> Outcome<(Option<Commit<C>>, Tally)> {
+        let mut tally = Tally::default();
+        let mut failure: Option<Failure> = None;
+        let limit = branch.repo().limits().value;
+        let done = branch.staged(options, |staged| {
+            tally = Tally::default();
+            self.fill(out, staged, store, limit, &mut tally).map_err(|stop| match stop {
+                Refused::Store(error) => error,
+                Refused::Files(files) => {
+                    let error = Error::new(Code::Io, files.message.clone());
+                    failure = Some(files);
+                    error
+                }
+            })
+        });
+        match (done, failure) {
+            (Ok(commit), _) => Ok((commit, tally)),
+            (Err(_), Some(failure)) => Err(failure.into()),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Sets everything that is in the directory.
+    fn fill<C: Contents>(
+        &self,
+        out: &Output,
+        staged: &mut Staged<'_, C>,
+        store: Option<&FilePath>,
+        limit: usize,
+        tally: &mut Tally,
+    ) -> Result<(), Refused> {
+        let prefix = self.prefix.clone().unwrap_or_default();
+        let scan = Scan::new(&self.dir, &prefix, store, self.caches)?;
+        if !self.merge {
+            staged.remove(&prefix)?;
+        }
+        let mut progress = Progress::new(out, "importing", "files");
+        for found in scan {
+            let (path, bytes, metadata) = match found? {
+                Found::File { path, file, exec } => {
+                    tally.files += 1;
+                    let mode = if exec { Metadata::Exec } else { Metadata::Normal };
+                    (path, read(&file, limit)?, mode)
+                }
+                Found::Link { path, target } => {
+                    tally.links += 1;
+                    (path, target, Metadata::Link)
+                }
+                Found::Skipped { file, why } => {
+                    tally.skipped.push((file, why));
+                    continue;
+                }
+            };
+            tally.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            let value = C::decode(Bytes::from(bytes))
+                .map_err(|e| e.context(format_args!("value at `{path}`")))?;
+            staged.set(&path, &value, metadata)?;
+            progress.step();
+        }
+        progress.finish();
+        Ok(())
+    }
+}
+
+/// What stopped an import: the store, or the files.
+enum Refused {
+    Store(Error),
+    Files(Failure),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Store(error)
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Refused::Files(failure)
+    }
+}
+
+fn read(path: &FilePath, limit: usize) -> Result<Vec<u8>, Refused> {
+    let failed = |e: std::io::Error| Failure::file(path, &e);
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .map_err(failed)?
+        .take(bound)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() > limit {
+        let why = format!("{}: a value has at most {limit} bytes", path.display());
+        return Err(Error::new(Code::PayloadTooLarge, why).into());
+    }
+    Ok(bytes)
+}
+
+fn report<C: Contents>(
+    session: &mut Session<'_>,
+    branch: &Branch<C>,
+    commit: Option<&Commit<C>>,
+    tally: &Tally,
+) -> Outcome {
+    let name = branch.name().map(|name| name.to_string()).unwrap_or_default();
+    if session.out.json {
+        let skipped: Vec<Value> = tally
+            .skipped
+            .iter()
+            .map(|(file, why)| json!({"file": file.to_string_lossy(), "why": why.why()}))
+            .collect();
+        session.out.json(&json!({
+            "branch": name,
+            "commit": commit.map(|commit| commit.id().to_string()),
+            "files": tally.files,
+            "links": tally.links,
+            "bytes": tally.bytes,
+            "skipped": skipped,
+        }))?;
+        return Ok(Exit::Ok);
+    }
+    for (file, why) in &tally.skipped {
+        let line = format!("skipped {}: {}", file.display(), why.why());
+        match why {
+            // What is always skipped is no news.
+            Skip::Git | Skip::Store => session.out.detail(&line),
+            Skip::Cache | Skip::Special => session.out.note(&line),
+        }
+    }
+    let links = match tally.links {
+        0 => String::new(),
+        n => format!(" and {}", count(n, "link")),
+    };
+    let files = count(tally.files, "file");
+    let into = match commit {
+        Some(commit) => format!("into {name} at {}", commit.id().hash().short(SHORT)),
+        None => format!("into {name}: nothing changed"),
+    };
+    session.out.note(&format!("imported {files}{links} {into}"));
+    if let Some(next) = next_command(session) {
+        session.out.note(&format!("try `{next}`"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// A command that shows what was imported, as it can be typed.
+fn next_command(session: &Session<'_>) -> Option<String> {
+    let program = std::env::args().next()?;
+    let root = session.settings.root.as_ref()?.to_str()?;
+    let plain =
+        |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@".contains(&b));
+    let quoted = if plain(root) { root.to_owned() } else { format!("'{root}'") };
+    (plain(&program) && !root.contains('\'')).then(|| format!("{program} list --root {quoted}"))
+}

@@ -1,0 +1,183 @@
+//! The operations of `apply`: JSON lines, one operation each.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use irmin_core::{Metadata, Path};
+use serde_json::{Map, Value};
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Sets a value.
+    Set { path: Path, value: Vec<u8>, mode: Metadata },
+    /// Removes a value or a directory.
+    Remove { path: Path },
+    /// Moves a value or a directory.
+    Move { from: Path, to: Path },
+    /// Requires a value, or the absence of one.
+    Test { path: Path, value: Option<Vec<u8>> },
+}
+
+/// An operation and the line it stands on, from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) number: usize,
+    pub(crate) op: Op,
+}
+
+/// Reads operations, skipping empty lines.
+///
+/// # Errors
+/// What is wrong with which line.
+pub(crate) fn parse(text: &str) -> Result<Vec<Line>, String> {
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let number = index + 1;
+        let op = parse_line(line).map_err(|why| format!("line {number}: {why}"))?;
+        lines.push(Line { number, op });
+    }
+    Ok(lines)
+}
+
+fn parse_line(line: &str) -> Result<Op, String> {
+    let value: Value = serde_json::from_str(line).map_err(|e| format!("not JSON: {e}"))?;
+    let Value::Object(fields) = value else {
+        return Err("not a JSON object such as {\"op\":\"set\",…}".into());
+    };
+    let mut fields = Fields(fields);
+    let name = fields.text("op")?;
+    let op = match name.as_str() {
+        "set" => Op::Set {
+            path: fields.path("path")?,
+            value: fields.value()?.ok_or("`value` is null: use the op `remove`")?,
+            mode: fields.mode()?,
+        },
+        "remove" => Op::Remove { path: fields.path("path")? },
+        "move" => Op::Move { from: fields.path("from")?, to: fields.path("to")? },
+        "test" => Op::Test { path: fields.path("path")?, value: fields.value()? },
+        _ => return Err(format!("unknown op `{name}`: one of set, remove, move, test")),
+    };
+    // A misspelt field must not be taken for one that was left out.
+    match fields.0.keys().next() {
+        Some(extra) => Err(format!("unknown field `{extra}` for the op `{name}`")),
+        None => Ok(op),
+    }
+}
+
+/// The fields of an operation that are not read yet.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn text(&mut self, name: &str) -> Result<String, String> {
+        match self.0.shift_remove(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(format!("`{name}` is not a string")),
+            None => Err(format!("`{name}` is missing")),
+        }
+    }
+
+    fn path(&mut self, name: &str) -> Result<Path, String> {
+        let text = self.text(name)?;
+        Path::parse_quoted(&text).map_err(|e| format!("`{name}`: {e}"))
+    }
+
+    fn value(&mut self) -> Result<Option<Vec<u8>>, String> {
+        match (self.0.shift_remove("value"), self.0.shift_remove("base64")) {
+            (Some(Value::String(text)), None) => Ok(Some(text.into_bytes())),
+            (Some(Value::Null), None) => Ok(None),
+            (Some(_), None) => Err("`value` is neither a string nor null".into()),
+            (None, Some(Value::String(text))) => match BASE64.decode(text) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(e) => Err(format!("`base64`: {e}")),
+            },
+            (None, Some(_)) => Err("`base64` is not a string".into()),
+            (Some(_), Some(_)) => Err("both `value` and `base64` are there".into()),
+            (None, None) => Err("`value` (or `base64`) is missing".into()),
+        }
+    }
+
+    fn mode(&mut self) -> Result<Metadata, String> {
+        match self.0.shift_remove("mode") {
+            None | Some(Value::Null) => Ok(Metadata::Normal),
+            Some(Value::String(name)) => parse_mode(&name),
+            Some(_) => Err("`mode` is not a string".into()),
+        }
+    }
+}
+
+/// The mode of a value by its name, or by git's number for it.
+pub(crate) fn parse_mode(name: &str) -> Result<Metadata, String> {
+    match name {
+        "normal" | "100644" => Ok(Metadata::Normal),
+        "exec" | "100755" => Ok(Metadata::Exec),
+        "link" | "120000" => Ok(Metadata::Link),
+        _ => Err(format!("unknown mode `{name}`: one of normal, exec, link")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Path {
+        Path::parse(text).unwrap()
+    }
+
+    #[test]
+    fn all_operations() {
+        let text = r#"
+            {"op":"set","path":"a/b","value":"text"}
+            {"op":"set","path":"x","base64":"/w==","mode":"exec"}
+
+            {"op":"remove","path":"/c/"}
+            {"op":"move","from":"d","to":"e"}
+            {"op":"test","path":"f","value":null}
+            {"op":"test","path":"\"caf\\351\"","base64":""}
+        "#;
+        let lines = parse(text).unwrap();
+        let numbers: Vec<_> = lines.iter().map(|line| line.number).collect();
+        assert_eq!(numbers, [2, 3, 5, 6, 7, 8]);
+        let ops: Vec<_> = lines.into_iter().map(|line| line.op).collect();
+        let set =
+            |p: &str, value: &[u8], mode| Op::Set { path: path(p), value: value.to_vec(), mode };
+        let cafe = Path::new([b"caf\xe9".as_slice()]).unwrap();
+        assert_eq!(
+            ops,
+            [
+                set("a/b", b"text", Metadata::Normal),
+                set("x", b"\xff", Metadata::Exec),
+                Op::Remove { path: path("c") },
+                Op::Move { from: path("d"), to: path("e") },
+                Op::Test { path: path("f"), value: None },
+                Op::Test { path: cafe, value: Some(Vec::new()) },
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_that_are_refused() {
+        for (line, why) in [
+            ("x", "line 1: not JSON"),
+            ("[]", "line 1: not a JSON object"),
+            ("{}", "`op` is missing"),
+            (r#"{"op":1}"#, "`op` is not a string"),
+            (r#"{"op":"put","path":"a"}"#, "unknown op `put`"),
+            (r#"{"op":"set","path":"a"}"#, "`value` (or `base64`) is missing"),
+            (r#"{"op":"set","path":"a","value":null}"#, "use the op `remove`"),
+            (r#"{"op":"set","path":"a","value":1}"#, "neither a string nor null"),
+            (r#"{"op":"set","path":"a","value":"","base64":""}"#, "both"),
+            (r#"{"op":"set","path":"a","base64":"?"}"#, "`base64`"),
+            (r#"{"op":"set","path":"a","value":"","mode":"rwx"}"#, "unknown mode `rwx`"),
+            (r#"{"op":"set","path":"a","value":"","extra":1}"#, "unknown field `extra`"),
+            (r#"{"op":"remove","path":"a","value":"x"}"#, "unknown field `value`"),
+            (r#"{"op":"set","path":"\"a","value":""}"#, "`path`"),
+            (r#"{"op":"move","from":"a"}"#, "`to` is missing"),
+            ("\n\n{", "line 3: not JSON"),
+        ] {
+            let message = parse(line).unwrap_err();
+            assert!(message.contains(why), "{line}: {message}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(parse(&deep).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! What git says of the stores we write, and what we say of those it writes.
+
+use crate::support::Place;
+
+fn git(place: &Place, arguments: &[&str]) -> String {
+    place.git(&[&["-C", "store.git"], arguments].concat()).ok()
+}
+
+#[test]
+fn git_agrees_with_what_we_wrote() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "a/b", "1", "-m", "first"]).ok();
+    place.run(["set", "run", "#!/bin/sh", "--mode", "exec", "-m", "second"]).ok();
+    place.run(["branch", "create", "draft"]).ok();
+    place.run(["set", "-b", "draft", "x", "9", "-m", "on draft"]).ok();
+    place.run(["remove", "a/b"]).ok();
+    place.run(["merge", "draft", "-m", "join"]).ok();
+    git(&place, &["fsck", "--strict", "--no-dangling"]);
+    let subjects = git(&place, &["log", "--format=%s", "--topo-order"]);
+    assert_eq!(subjects.lines().next(), Some("join"));
+    assert_eq!(subjects.lines().count(), 5);
+    let ours: Vec<String> = place
+        .run(["log", "--json"])
+        .ok()
+        .lines()
+        .map(|line| {
+            let commit: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!(
+                "{} {} {}",
+                commit["commit"].as_str().unwrap(),
+                commit["tree"].as_str().unwrap(),
+                commit["date"]
+            )
+        })
+        .collect();
+    let theirs = git(&place, &["log", "--format=%H %T %at"]);
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(ours), sorted(theirs.lines().map(str::to_owned).collect()));
+    assert_eq!(git(&place, &["log", "-1", "--format=%an <%ae>"]), "ann <ann@example.org>\n");
+    place.git(&["clone", "-q", "store.git", "clone"]).ok();
+    assert_eq!(std::fs::read(place.path("clone/x")).unwrap(), b"9");
+    assert!(!place.path("clone/a").exists());
+    assert_eq!(git(&place, &["ls-tree", "HEAD", "run"]).split(' ').next(), Some("100755"));
+}
+
+#[test]
+fn we_agree_with_what_git_wrote() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["init"]).ok();
+    place.git(&["clone", "-q", "store.git", "work"]).ok();
+    place.write("work/dir/file", "text\n");
+    place.write("work/.gitignore", "x\n");
+    let work = |arguments: &[&str]| place.git(&[&["-C", "work"], arguments].concat()).ok();
+    work(&["checkout", "-q", "-B", "main"]);
+    work(&["add", "."]);
+    work(&["commit", "-q", "-m", "by git\n\nwith a body"]);
+    work(&["push", "-q", "origin", "main"]);
+    assert_eq!(place.run(["get", "dir/file"]).ok(), "text\n");
+    assert_eq!(place.run(["list"]).ok(), "FILE .gitignore\nDIR dir\n");
+    let log = place.run(["log"]).ok();
+    assert!(log.contains("Author: bob <bob@example.org>\n"), "{log}");
+    assert!(log.ends_with("\n\nby git\n\nwith a body\n\n"), "{log:?}");
+    // Packed refs and packed objects are the same to us.
+    git(&place, &["gc", "-q"]);
+    git(&place, &["pack-refs", "--all"]);
+    place.run(["set", "dir/file", "more\n"]).ok();
+    assert_eq!(work(&["pull", "-q"]), "");
+    assert_eq!(std::fs::read(place.path("work/dir/file")).unwrap(), b"more\n");
+    // An existing working repository is opened where its .git is.
+    let head = place.run(["snapshot", "--root", "work"]).ok();
+    assert_eq!(head, work(&["rev-parse", "HEAD"]));
+}
+
+#[test]
+fn diffs_are_patches() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.write("old/kept", "1\n2\n3\n4\n5\n6\n7\n8\n");
+    place.write("old/gone", "x");
+    place.write("old/turns", "was a value\n");
+    place.run(["import", "old", "-q"]).ok();
+    place.write("new/kept", "1\n2\nthree\n4\n5\n6\n7\n8\nno newline");
+    place.write("new/dir/caf\u{e9} \"q\"", "added\n");
+    place.write("new/turns/into", "a directory\n");
+    place.run(["import", "new", "-q"]).ok();
+    let patch = place.run(["diff", "main~1", "main"]).ok();
+    place.write("patch", &patch);
+    place.git(&["-C", "old", "apply", "../patch"]).ok();
+    let same = place.other("diff", &["-r", "old", "new"]);
+    assert_eq!(same.ok(), "");
+    // The statistics are git's.
+    let ours = place.run(["diff", "main~1", "main", "--stat"]).ok();
+    let theirs = git(&place, &["diff", "--shortstat", "main~1", "main"]);
+    let numbers = |text: &str| -> Vec<u32> {
+        let last = text.lines().last().unwrap().to_owned();
+        last.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+    };
+    assert_eq!(numbers(&ours), numbers(&theirs), "{ours}{theirs}");
+}

@@ -1,0 +1,14 @@
+//! The real program, run as people and scripts run it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod bad_input;
+mod exit_codes;
+mod files;
+mod git;
+mod help;
+mod output;
+mod shared_writers;
+mod story;
+mod support;
+mod transcript;
+mod watch;
