@@ -3,10 +3,11 @@
 use std::path::Path as File;
 use std::sync::Arc;
 
-use irmin_core::backend::MemoryBackend;
+use irmin_core::backend::{Counted, MemoryBackend};
 use irmin_core::contents::Policies;
 use irmin_core::{
-    Branch, Bytes, CommitId, Format, FormatSpec, KindedHash, Merge, Merged, Metadata, Repo, Tree,
+    Branch, Bytes, CommitId, Format, FormatSpec, KindedHash, LcaLimits, Merge, Merged, Metadata,
+    Repo, Tree,
 };
 use irmin_tests::git_support::{command, git};
 use irmin_tests::model::{Leaf, Model, Steps};
@@ -268,4 +269,34 @@ proptest! {
         let value = main.get("counters/a").unwrap();
         prop_assert_eq!(value.as_ref().and_then(number), Some(counted));
     }
+}
+
+/// Every commit of a level follows all of the level before: the common ancestors of two commits
+/// are three, whose pairs have three in turn, and so on down to the root.
+#[test]
+fn many_common_ancestors_cost_no_more_than_their_history() {
+    let levels: u64 = 14;
+    let format = Format::new(FormatSpec::native());
+    let counted = Arc::new(Counted::new(Arc::new(MemoryBackend::new(format))));
+    let repo = Repo::new(counted.clone(), context()).unwrap();
+    let mut tree: Tree = Tree::empty();
+    tree.set("root", "0").unwrap();
+    let mut level = vec![repo.commit_tree(&tree, &[], "root").unwrap().id()];
+    for depth in 0..levels {
+        let name = |side: usize| format!("{depth}/{side}");
+        let next = (0..3).map(|side| {
+            let mut tree = tree.clone();
+            tree.set(name(side), "x").unwrap();
+            repo.commit_tree(&tree, &level, "step").unwrap().id()
+        });
+        level = next.collect();
+        (0..3).for_each(|side| tree.set(name(side), "x").unwrap());
+    }
+    let before = counted.counts().objects_read;
+    let ours = repo.detached(&repo.commit(level[0]).unwrap().unwrap());
+    let theirs = repo.commit(level[1]).unwrap().unwrap();
+    let merged = ours.merge_commit(&theirs, LcaLimits::default(), "merge").unwrap();
+    assert!(matches!(merged, Merged::Created(_)), "{merged:?}");
+    let read = counted.counts().objects_read - before;
+    assert!(read < 100 * levels * levels, "{read} objects read");
 }

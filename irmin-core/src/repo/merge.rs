@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use super::branch::{Branch, put};
 use super::publish::{Decision, Outcome, Snapshot};
@@ -289,6 +290,9 @@ impl<C: Contents> Repo<C> {
     fn base_tree(&self, store: &Arc<Store>, bases: Vec<Key>) -> Result<Option<Tree<C>>> {
         let tree = |key: Key| Ok::<_, Error>(Commit::<C>::load(store, key)?.tree());
         let Some(first) = bases.first().copied() else { return Ok(None) };
+        // Histories that cross again and again lead to the same ancestors by many ways: each set
+        // of them is folded once.
+        let mut known: HashMap<Vec<Key>, Tree<C>> = HashMap::new();
         let mut stack = alloc::vec![Fold { tree: tree(first)?, done: 1, bases }];
         loop {
             let Some(fold) = stack.last_mut() else { return Ok(None) };
@@ -299,11 +303,14 @@ impl<C: Contents> Repo<C> {
                     match below.as_slice() {
                         [] => None,
                         [one] => Some(tree(*one)?),
-                        [one, ..] => {
-                            let tree = tree(*one)?;
-                            stack.push(Fold { tree, done: 1, bases: below });
-                            continue;
-                        }
+                        [one, ..] => match known.get(&below) {
+                            Some(tree) => Some(tree.clone()),
+                            None => {
+                                let tree = tree(*one)?;
+                                stack.push(Fold { tree, done: 1, bases: below });
+                                continue;
+                            }
+                        },
                     }
                 }
                 // All of them are folded: this is the base of what waits below.
@@ -312,6 +319,7 @@ impl<C: Contents> Repo<C> {
                     if stack.is_empty() {
                         return Ok(Some(folded.tree));
                     }
+                    known.insert(folded.bases, folded.tree.clone());
                     Some(folded.tree)
                 }
             };
