@@ -15,12 +15,20 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
+use crate::repository_decoders;
+
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
 
 /// All decoders.
 pub const ALL: &[Decoder] = &[
     ("git_commit", git_commit),
+    ("git_config", repository_decoders::git_config),
+    ("git_pack", repository_decoders::git_pack),
+    ("git_pack_index", repository_decoders::git_pack_index),
+    ("git_packed_refs", repository_decoders::git_packed_refs),
+    ("git_recorded", repository_decoders::git_recorded),
+    ("git_ref", repository_decoders::git_ref),
     ("git_tree", git_tree),
     ("hash", hash),
     ("irmin_commit", irmin_commit),

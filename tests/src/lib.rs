@@ -17,6 +17,7 @@ pub mod hooked;
 pub mod model;
 mod needs;
 pub mod replay;
+pub mod repository_decoders;
 pub mod sim_io;
 pub mod vectors;
 

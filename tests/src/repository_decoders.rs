@@ -1,0 +1,124 @@
+//! What must hold for any bytes in the files of a git repository: the rest of
+//! [`decoders`](crate::decoders), which reach their decoder through a repository on a simulated
+//! disk.
+
+use std::sync::{Arc, OnceLock};
+
+use irmin_core::backend::{Backend, Batch, Durability, Expected, RefEdit, Target, View, Wait};
+use irmin_core::io::{Io, OpenMode};
+use irmin_core::{Bytes, Format, FormatSpec, Key, Object};
+use irmin_git::{GitBackend, InitOptions, Options};
+
+use crate::sim_io::SimIo;
+
+/// A repository with one value under one ref.
+struct Sample {
+    disk: SimIo,
+    value: Object,
+    /// Its pack, without the ending.
+    pack: String,
+}
+
+fn sample() -> &'static Sample {
+    static SAMPLE: OnceLock<Sample> = OnceLock::new();
+    SAMPLE.get_or_init(|| {
+        let disk = SimIo::new();
+        let store = GitBackend::init_on(
+            Arc::new(disk.clone()),
+            &InitOptions::default(),
+            &Options::default(),
+        );
+        let value = Format::new(FormatSpec::git()).value(b"hello\n");
+        let edit = RefEdit {
+            name: "refs/tags/hello".parse().unwrap(),
+            expected: Expected::Absent,
+            new: Some(Target::Object(Key::from(value.id))),
+        };
+        let batch = Batch {
+            objects: vec![value.clone()],
+            edits: vec![edit],
+            durability: Durability::Durable,
+            ..Batch::default()
+        };
+        store.unwrap().publish(batch).unwrap();
+        let names = disk.list("objects/pack").unwrap();
+        let pack = names.iter().find_map(|entry| entry.name.strip_suffix(".pack")).unwrap();
+        let pack = format!("objects/pack/{pack}");
+        Sample { disk, value, pack }
+    })
+}
+
+/// The sample with other bytes in one of its files.
+fn with(path: &str, data: &[u8]) -> Option<GitBackend> {
+    let disk = sample().disk.fork();
+    let file = disk.open(path, OpenMode::ReadWrite).unwrap();
+    file.set_len(0).unwrap();
+    file.write_at(data, 0).unwrap();
+    drop(file);
+    GitBackend::open_on(Arc::new(disk), &Options::default()).ok()
+}
+
+/// Whether the value can be read: as it is, or not at all.
+fn reads_the_value(store: &GitBackend) -> bool {
+    let Sample { value, .. } = sample();
+    let Ok(found) = store.get_many(&[Key::from(value.id)], Wait::Block) else { return false };
+    let bytes: Option<Bytes> = found.into_iter().flatten().next().map(|object| object.bytes);
+    assert!(bytes.as_ref().is_none_or(|bytes| *bytes == value.bytes), "other bytes were read");
+    bytes.is_some()
+}
+
+/// The file `packed-refs`.
+#[must_use]
+pub fn git_packed_refs(data: &[u8]) -> bool {
+    with("packed-refs", data).is_some_and(|store| {
+        let listed = store.refs("");
+        for (name, target) in listed.as_deref().unwrap_or_default() {
+            assert_eq!(store.read_ref(name, View::Durable).unwrap().as_ref(), Some(target));
+        }
+        listed.is_ok()
+    })
+}
+
+/// The file of one ref.
+#[must_use]
+pub fn git_ref(data: &[u8]) -> bool {
+    with("refs/tags/hello", data).is_some_and(|store| {
+        let name = "refs/tags/hello".parse().unwrap();
+        store.read_ref(&name, View::Durable).is_ok_and(|target| target.is_some())
+    })
+}
+
+/// The repository's own `config`.
+#[must_use]
+pub fn git_config(data: &[u8]) -> bool {
+    with("config", data).is_some_and(|store| reads_the_value(&store))
+}
+
+/// What a store records of itself, in `irmin/config.toml`.
+#[must_use]
+pub fn git_recorded(data: &[u8]) -> bool {
+    with("irmin/config.toml", data).is_some_and(|store| {
+        let recorded = store.recorded();
+        recorded == store.recorded() && reads_the_value(&store)
+    })
+}
+
+/// A pack, under the index of another one.
+#[must_use]
+pub fn git_pack(data: &[u8]) -> bool {
+    with(&format!("{}.pack", sample().pack), data).is_some_and(|store| reads_the_value(&store))
+}
+
+/// The index of a pack.
+#[must_use]
+pub fn git_pack_index(data: &[u8]) -> bool {
+    with(&format!("{}.idx", sample().pack), data).is_some_and(|store| reads_the_value(&store))
+}
+
+/// The bytes of the sample's own pack and index: the seeds that are accepted.
+#[must_use]
+pub fn own_pack() -> (Vec<u8>, Vec<u8>) {
+    let Sample { disk, pack, .. } = sample();
+    let read = |ending: &str| disk.read_file(&format!("{pack}.{ending}")).unwrap().unwrap();
+    (read("pack"), read("idx"))
+}
