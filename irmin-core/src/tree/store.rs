@@ -147,8 +147,14 @@ impl Store {
 
     /// The object that a directory begins with.
     pub(crate) fn dir(&self, key: Key) -> Result<Arc<Dir>> {
-        let dir = self.load(&[key])?.pop();
-        let dir = dir.ok_or_else(|| Error::missing_objects(alloc::vec![key]))?;
+        let cached = self.cache.lock().get(&key.hash);
+        let dir = match cached {
+            Some(dir) => dir,
+            None => {
+                let dir = self.load(&[key])?.pop();
+                dir.ok_or_else(|| Error::missing_objects(alloc::vec![key]))?
+            }
+        };
         self.layout().check_root(&dir)?;
         Ok(dir)
     }
