@@ -29,6 +29,7 @@ mod git_writers;
 mod history;
 mod inodes;
 mod licences;
+mod limits;
 mod merges;
 mod model;
 mod replay;

@@ -1,0 +1,95 @@
+//! Each limit: what is at it passes, what is one past it is refused with a typed error, and
+//! nothing is written then.
+
+use std::sync::Arc;
+
+use irmin_core::backend::MemoryBackend;
+use irmin_core::{
+    Branch, Code, CommitOptions, Error, Format, FormatSpec, Limits, Repo, Tree, limits,
+};
+
+use crate::model::{context, specs};
+
+fn with(spec: FormatSpec, limits: Limits) -> Repo {
+    let backend = MemoryBackend::new(Format::new(spec));
+    Repo::new(Arc::new(backend), context()).unwrap().with_limits(limits)
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>, main: &Branch, commits: usize) {
+    let e = result.unwrap_err();
+    assert_eq!(e.code(), Code::PayloadTooLarge, "{e}");
+    let log = main.log(&irmin_core::LogOptions::default()).unwrap();
+    assert_eq!(log.len(), commits, "nothing was written: {e}");
+}
+
+#[test]
+fn values() {
+    for spec in specs() {
+        let main = with(spec, Limits { value: 100, ..Limits::default() }).main().unwrap();
+        main.set("at", "x".repeat(100), "at the limit").unwrap().unwrap();
+        assert_eq!(main.get("at").unwrap().unwrap().len(), 100);
+        refused(main.set("past", "x".repeat(101), "one past"), &main, 1);
+        // What a wider handle wrote is not read by a narrow one either.
+        let wide = main.repo().with_limits(Limits::default()).main().unwrap();
+        wide.set("wide", "x".repeat(101), "elsewhere").unwrap().unwrap();
+        assert_eq!(main.get("wide").unwrap_err().code(), Code::PayloadTooLarge);
+        assert_eq!(main.get("at").unwrap().unwrap().len(), 100);
+    }
+}
+
+#[test]
+fn messages_and_parents() {
+    for spec in specs() {
+        let limits = Limits { message: 20, parents: 3, ..Limits::default() };
+        let repo = with(spec, limits);
+        let main = repo.main().unwrap();
+        let first = main.set("a", "1", "m".repeat(20).as_str()).unwrap().unwrap();
+        refused(main.set("a", "2", "m".repeat(21).as_str()), &main, 1);
+        let why = |n: usize| CommitOptions::new("p").parents(vec![first.id(); n]);
+        main.set("a", "3", why(3)).unwrap().unwrap();
+        refused(main.set("a", "4", why(4)), &main, 2);
+    }
+}
+
+#[test]
+fn directories_and_lists() {
+    for spec in specs() {
+        let repo = with(spec, Limits { list: 40, entries: 50, ..Limits::default() });
+        let main = repo.main().unwrap();
+        let of = |n: usize| {
+            let mut tree: Tree = Tree::empty();
+            (0..n).try_for_each(|i| tree.set(format!("k{i:03}"), "x")).map(|()| tree).unwrap()
+        };
+        main.set_tree("d", &of(40), "at both").unwrap().unwrap();
+        assert_eq!(main.list("d").unwrap().len(), 40);
+        main.set_tree("d", &of(50), "past what is listed").unwrap().unwrap();
+        assert_eq!(main.list("d").unwrap_err().code(), Code::PayloadTooLarge);
+        let page = main.tree().unwrap().page("d", None, 50).unwrap();
+        assert_eq!(page.entries.len(), 50, "pages have no such limit");
+        refused(main.set_tree("d", &of(51), "past what is written"), &main, 2);
+    }
+}
+
+#[test]
+fn names_and_depths() {
+    for spec in specs() {
+        let main = with(spec, Limits::default()).main().unwrap();
+        let step = "s".repeat(limits::STEP);
+        main.set(step.as_str(), "x", "at the limit").unwrap().unwrap();
+        refused(main.set(format!("{step}s"), "x", "one past"), &main, 1);
+        let deep = vec!["d"; limits::DEPTH].join("/");
+        main.set(deep.as_str(), "x", "at the limit").unwrap().unwrap();
+        assert_eq!(main.get(deep.as_str()).unwrap().unwrap(), "x");
+        refused(main.set(format!("{deep}/d"), "x", "one past"), &main, 2);
+        // A subtree that is put deep down counts as deep as it then is.
+        let mut tree: Tree = Tree::empty();
+        tree.set(deep.as_str(), "x").unwrap();
+        refused(main.set_tree("below", &tree, "one past"), &main, 2);
+
+        let repo = main.repo();
+        let longest = "b".repeat(limits::REF_NAME - "refs/heads/".len());
+        repo.branch(&longest).unwrap().set("a", "1", "at the limit").unwrap().unwrap();
+        let e = repo.branch(&format!("{longest}b")).unwrap_err();
+        assert_eq!(e.code(), Code::PayloadTooLarge);
+    }
+}
