@@ -1,11 +1,14 @@
 //! Watches: every move of a branch, in order, to those who are still listening.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use irmin_core::backend::{Backend, MemoryBackend};
-use irmin_core::{Branch, Commit, CommitId, Format, FormatSpec, HeadChange, Repo, TreeKind};
+use irmin_core::{
+    Branch, BranchName, Commit, CommitId, Format, FormatSpec, HeadChange, Repo, TreeKind,
+};
 use irmin_tests::hooked::Hooked;
 
 use crate::model::context;
@@ -228,4 +231,71 @@ fn what_is_queued_behind_a_panic_is_delivered() {
         .unwrap();
     main.set("a", "1", "first").unwrap();
     assert_eq!(*seen.lock().unwrap(), ["first", "second"]);
+}
+
+#[test]
+fn all_branches_are_watched_from_given_heads() {
+    let main = main_of(&backend());
+    let repo = main.repo().clone();
+    let one = set(&main, "1");
+    let gone = main.fork("gone").unwrap();
+    let still = main.fork("still").unwrap();
+    let from: BTreeMap<BranchName, CommitId> = repo
+        .branches()
+        .unwrap()
+        .into_iter()
+        .map(|name| {
+            let head = repo.branch(name.as_str()).unwrap().head().unwrap().unwrap();
+            (name, head.id())
+        })
+        .collect();
+    // Before the watch: one moves, one goes, one comes, one stays.
+    let two = set(&main, "2");
+    gone.delete("").unwrap();
+    let new = main.fork("new").unwrap();
+
+    let moves = Arc::new(Mutex::new(Vec::new()));
+    let sink = moves.clone();
+    let watch = repo
+        .watch_all(Some(&from), move |branch, change| {
+            sink.lock().unwrap().push((branch.to_string(), change));
+        })
+        .unwrap();
+    let taken = || std::mem::take(&mut *moves.lock().unwrap());
+    let told = |name: &str, change| (name.to_owned(), change);
+    assert_eq!(
+        taken(),
+        [
+            told("gone", HeadChange::Removed(one)),
+            told("main", HeadChange::Updated(one, two)),
+            told("new", HeadChange::Added(two)),
+        ]
+    );
+    let three = set(&still, "3");
+    new.delete("").unwrap();
+    let again = main.fork("new").unwrap();
+    let four = set(&again, "4");
+    assert_eq!(
+        taken(),
+        [
+            told("still", HeadChange::Updated(one, three)),
+            told("new", HeadChange::Removed(two)),
+            told("new", HeadChange::Added(two)),
+            told("new", HeadChange::Updated(two, four)),
+        ]
+    );
+    drop(watch);
+    set(&main, "5");
+    assert_eq!(taken(), []);
+
+    // Without heads to begin from, only what happens from now on is told.
+    let sink = moves.clone();
+    let _watch = repo
+        .watch_all(None, move |branch, change| {
+            sink.lock().unwrap().push((branch.to_string(), change));
+        })
+        .unwrap();
+    assert_eq!(taken(), []);
+    let five = set(&still, "6");
+    assert_eq!(taken(), [told("still", HeadChange::Updated(three, five))]);
 }

@@ -1,11 +1,12 @@
 //! Being told when a branch moves.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use core::fmt;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use super::branch::{Branch, Target as Head};
 use super::{Commit, Repo};
@@ -14,7 +15,7 @@ use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::id::{CommitId, Key};
 use crate::lock::Mutex;
-use crate::name::{BranchName, RefName};
+use crate::name::{BranchName, HEADS, RefName};
 use crate::panics::contain;
 use crate::path::{IntoPath, Path};
 use crate::tree::Tree;
@@ -309,22 +310,91 @@ fn key_change<C: Contents>(
     Ok((!same).then_some(KeyChange { new, old }))
 }
 
+/// The feeds of all branches that moved while they are watched.
+struct Feeds {
+    /// The heads to begin from; nothing once the watch has begun.
+    from: Mutex<Option<BTreeMap<RefName, Key>>>,
+    feeds: Mutex<HashMap<RefName, Arc<Feed>>>,
+    callback: Arc<OnBranch>,
+}
+
+type OnBranch = dyn Fn(&BranchName, HeadChange<CommitId>) + Send + Sync;
+
+impl Feeds {
+    /// The feed of a branch; a new one begins at `old`, unless the watch is still to begin from
+    /// elsewhere.
+    fn of(&self, name: &RefName, old: Option<Key>) -> Option<Arc<Feed>> {
+        let branch = name.branch()?;
+        let mut feeds = self.feeds.lock();
+        if let Some(feed) = feeds.get(name) {
+            return Some(feed.clone());
+        }
+        let last = self.from.lock().as_ref().map_or(old, |from| from.get(name).copied());
+        let callback = self.callback.clone();
+        let id = |key: Option<Key>| key.map(|key| CommitId(key.hash));
+        let feed = Arc::new(Feed::new(
+            last,
+            Box::new(move |old, new| {
+                if let Some(change) = HeadChange::between(id(old), id(new)) {
+                    callback(&branch, change);
+                }
+            }),
+        ));
+        feeds.insert(name.clone(), feed.clone());
+        Some(feed)
+    }
+
+    /// Tells of a move.
+    fn moved(&self, change: &RefChange, read: impl FnOnce() -> Result<Option<Key>>) {
+        let (old, new) = (object(change.old.as_ref()), object(change.new.as_ref()));
+        let Some(feed) = self.of(&change.name, old) else { return };
+        // A head that cannot be read now is told of with the next move.
+        let _ = feed.moved(old, new, read);
+        feed.deliver();
+        if new.is_none() && self.from.lock().is_none() {
+            self.feeds.lock().remove(&change.name);
+        }
+    }
+}
+
 impl<C: Contents> Repo<C> {
-    /// Calls `f` for every move of any branch, in order, until the watch is dropped.
+    /// Calls `f` for every move of any branch, in order for each branch, until the watch is
+    /// dropped.
+    ///
+    /// With `from`, the first changes are those from these heads (a branch that is not among them
+    /// had none) to the heads of now: nothing is missed between reading heads and watching them.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// Those of the backend and of reading refs.
     pub fn watch_all(
         &self,
+        from: Option<&BTreeMap<BranchName, CommitId>>,
         f: impl Fn(&BranchName, HeadChange<CommitId>) + Send + Sync + 'static,
     ) -> Result<Watch> {
-        let guard = self.backend().watch(Arc::new(move |change: &RefChange| {
-            let id = |target: Option<&Target>| object(target).map(|key| CommitId(key.hash));
-            let between = HeadChange::between(id(change.old.as_ref()), id(change.new.as_ref()));
-            if let (Some(branch), Some(change)) = (RefName::branch(&change.name), between) {
-                f(&branch, change);
-            }
+        let key = |(name, id): (&BranchName, &CommitId)| (name.to_ref(), Key::from(id.hash()));
+        let begin: Option<BTreeMap<RefName, Key>> = from.map(|from| from.iter().map(key).collect());
+        let feeds = Arc::new(Feeds {
+            from: Mutex::new(begin.clone()),
+            feeds: Mutex::new(HashMap::new()),
+            callback: Arc::new(f),
+        });
+        let backend = self.backend();
+        let (sink, reader) = (feeds.clone(), backend.clone());
+        let guard = backend.watch(Arc::new(move |change: &RefChange| {
+            sink.moved(change, || Ok(resolve_ref(&*reader, &change.name, View::Durable)?.1));
         }))?;
+        if let Some(begin) = begin {
+            let refs = backend.refs(HEADS)?;
+            let names: BTreeSet<RefName> =
+                refs.into_iter().map(|(name, _)| name).chain(begin.into_keys()).collect();
+            for name in names {
+                if let Some(feed) = feeds.of(&name, None) {
+                    feed.begin(resolve_ref(&**backend, &name, View::Durable)?.1);
+                    feed.deliver();
+                }
+            }
+            *feeds.from.lock() = None;
+        }
         Ok(Watch { _guard: guard })
     }
 }
