@@ -65,12 +65,6 @@ impl Notifier {
         }
     }
 
-    /// Puts changes in line and delivers them.
-    pub fn notify(&self, changes: &[RefChange]) {
-        self.queue(changes.to_vec());
-        self.deliver();
-    }
-
     /// Whether no one watches.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -139,6 +133,11 @@ mod tests {
         (Arc::new(move |change| into.lock().push(change.name.as_str().into())), seen)
     }
 
+    fn notify(notifier: &Notifier, changes: &[RefChange]) {
+        notifier.queue(changes.to_vec());
+        notifier.deliver();
+    }
+
     #[test]
     fn a_callback_that_causes_changes_sees_them_in_order() {
         let notifier = Notifier::default();
@@ -146,11 +145,11 @@ mod tests {
         let inner = notifier.clone();
         let _first = notifier.add(Arc::new(move |change: &RefChange| {
             if change.name.as_str() == "refs/a" {
-                inner.notify(&[self::change("refs/c")]);
+                notify(&inner, &[self::change("refs/c")]);
             }
         }));
         let _second = notifier.add(record);
-        notifier.notify(&[change("refs/a"), change("refs/b")]);
+        notify(&notifier, &[change("refs/a"), change("refs/b")]);
         assert_eq!(*seen.lock(), ["refs/a", "refs/b", "refs/c"]);
     }
 
@@ -164,7 +163,7 @@ mod tests {
         let late = notifier.add(late);
         notifier.deliver();
         drop(guard);
-        notifier.notify(&[change("refs/b")]);
+        notify(&notifier, &[change("refs/b")]);
         assert_eq!(*early_seen.lock(), ["refs/a"]);
         assert_eq!(*late_seen.lock(), ["refs/b"]);
         drop(late);
@@ -178,8 +177,8 @@ mod tests {
         let _bad = notifier.add(Arc::new(|_| panic!("on purpose")));
         let (record, seen) = recorder();
         let _good = notifier.add(record);
-        notifier.notify(&[change("refs/a")]);
-        notifier.notify(&[change("refs/b")]);
+        notify(&notifier, &[change("refs/a")]);
+        notify(&notifier, &[change("refs/b")]);
         assert_eq!(*seen.lock(), ["refs/a", "refs/b"]);
     }
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::error::{Code, Error, Result};
 use crate::merge::Merge;
-use crate::object::{FormatSpec, LayoutSpec, ValueEncoding};
+use crate::object::ValueEncoding;
 
 pub use policy::{Pattern, Policies};
 
@@ -62,27 +62,6 @@ pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// How changes of one value on two sides become one, unless a policy of its path says
     /// otherwise.
     fn merge() -> Merge<Self>;
-}
-
-/// The bytes of a value in a store of this format: what [`Layout::encode_value`] expects.
-///
-/// [`Layout::encode_value`]: crate::Layout::encode_value
-pub fn encode_for<C: Contents>(format: &FormatSpec, value: &C) -> Bytes {
-    match format.layout {
-        LayoutSpec::Git => value.encode(),
-        LayoutSpec::Irmin(_) => value.encode_binary(),
-    }
-}
-
-/// The value of these bytes in a store of this format: the inverse of [`encode_for`].
-///
-/// # Errors
-/// `invalid_value`.
-pub fn decode_for<C: Contents>(format: &FormatSpec, bytes: Bytes) -> Result<C> {
-    match format.layout {
-        LayoutSpec::Git => C::decode(bytes),
-        LayoutSpec::Irmin(_) => C::decode_binary(bytes),
-    }
 }
 
 /// Uninterpreted bytes: files.
