@@ -67,6 +67,31 @@ pub fn lcas(source: &dyn CommitSource, x: Key, y: Key, limits: LcaLimits) -> Res
     Ok(lowest)
 }
 
+/// The lowest common ancestors of a commit and a virtual one that joins several, in ascending order
+/// of their hashes: what a merge needs that folds several bases into one.
+///
+/// # Errors
+/// Those of the source.
+pub fn lcas_of_joined(source: &dyn CommitSource, joined: &[Key], next: Key) -> Result<Vec<Key>> {
+    let mut all = Vec::new();
+    for key in joined {
+        all.extend(lcas(source, *key, next, LcaLimits::default())?);
+    }
+    all.sort_unstable();
+    all.dedup();
+    let mut minimal = Vec::with_capacity(all.len());
+    for key in &all {
+        let mut below = false;
+        for other in all.iter().filter(|other| *other != key) {
+            below = below || is_ancestor(source, *key, *other)?;
+        }
+        if !below {
+            minimal.push(*key);
+        }
+    }
+    Ok(minimal)
+}
+
 /// Whether `a` is `b` or one of its ancestors.
 ///
 /// It walks from both, so that the answer costs no more than their divergence.

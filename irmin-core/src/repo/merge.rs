@@ -299,7 +299,7 @@ impl<C: Contents> Repo<C> {
             let folded = fold.bases.get(..fold.done).unwrap_or_default();
             let base = match fold.bases.get(fold.done) {
                 Some(next) => {
-                    let below = lcas_of_many(store, folded, *next)?;
+                    let below = history::lcas_of_joined(&**store, folded, *next)?;
                     match below.as_slice() {
                         [] => None,
                         [one] => Some(tree(*one)?),
@@ -331,25 +331,4 @@ impl<C: Contents> Repo<C> {
             }
         }
     }
-}
-
-/// The minimal common ancestors of a commit and the virtual one that joins several.
-fn lcas_of_many(source: &Store, joined: &[Key], next: Key) -> Result<Vec<Key>> {
-    let mut all = Vec::new();
-    for key in joined {
-        all.extend(history::lcas(source, *key, next, LcaLimits::default())?);
-    }
-    all.sort_unstable();
-    all.dedup();
-    let mut minimal = Vec::with_capacity(all.len());
-    for key in &all {
-        let mut below = false;
-        for other in all.iter().filter(|other| *other != key) {
-            below = below || history::is_ancestor(source, *key, *other)?;
-        }
-        if !below {
-            minimal.push(*key);
-        }
-    }
-    Ok(minimal)
 }
