@@ -72,14 +72,15 @@ impl Work for SetArgs {
             options = options.allow_empty();
         }
         let branch = session.branch(repo)?;
-        let checks = test.is_some() || self.conditions.if_absent;
         let write = |branch: &Branch<C>, options: &CommitOptions| {
             branch.transaction(options.clone(), |tree| {
-                if checks && tree.get(&self.path)? != test {
-                    return Err(unexpected(&self.path, tree.exists(&self.path)?));
-                }
                 if self.conditions.if_absent && tree.exists(&self.path)? {
-                    return Err(unexpected(&self.path, true));
+                    return Err(unexpected(&self.path, "is there already"));
+                }
+                if test.is_some() && tree.get(&self.path)? != test {
+                    let there = tree.exists(&self.path)?;
+                    let why = if there { "has another value" } else { "has no value" };
+                    return Err(unexpected(&self.path, why));
                 }
                 tree.set_with(&self.path, value.clone(), self.mode)
             })
@@ -97,8 +98,7 @@ pub(crate) fn decode<C: Contents>(bytes: Vec<u8>) -> Result<C, Error> {
     C::decode(Bytes::from(bytes))
 }
 
-fn unexpected(path: &Path, present: bool) -> Error {
-    let why = if present { "has another value" } else { "has no value" };
+fn unexpected(path: &Path, why: &str) -> Error {
     Error::new(Code::PreconditionFailed, format!("`{path}` {why}; nothing was written"))
 }
 
