@@ -23,8 +23,6 @@ const CLI: &str = "irmin-cli/";
 const STD_IO: &str = "irmin-core/src/io/std_io.rs";
 /// Looks at the disk to find a repository before there is an `Io` to ask.
 const OPEN: &str = "irmin-git/src/open.rs";
-/// Watches for packs that other programs replace while gix reads a finished repository.
-const READER: &str = "irmin-git/src/reader.rs";
 /// Offers the system's clock to programs that want it.
 const CONTEXT: &str = "irmin-core/src/repo/context.rs";
 /// The proof that nothing below needs std.
@@ -34,7 +32,7 @@ const RESERVED: &[Reserved] = &[
     Reserved {
         path: &["std", "fs"],
         why: "files are reached through `Io`, so that crashes can be simulated",
-        allowed: &[CLI, STD_IO, OPEN, READER],
+        allowed: &[CLI, STD_IO, OPEN],
     },
     Reserved {
         path: &["std", "process"],
