@@ -84,6 +84,10 @@ codes! {
     InvalidName = "invalid_name" => Invalid,
     /// A value that its contents type refuses.
     InvalidValue = "invalid_value" => Invalid,
+    /// A directory where a value is asked for.
+    ValueExpected = "value_expected" => Invalid,
+    /// A value where a directory is asked for.
+    DirectoryExpected = "directory_expected" => Invalid,
     /// A hash or revision that cannot be read.
     InvalidRevision = "invalid_revision" => Invalid,
     /// A short hash or name that several objects answer to.

@@ -53,6 +53,7 @@ pub mod history;
 mod id;
 mod info;
 pub mod io;
+pub mod kv;
 pub mod limits;
 pub mod lock;
 pub mod merge;

@@ -28,6 +28,7 @@ mod git_repository;
 mod git_writers;
 mod history;
 mod inodes;
+mod kv;
 mod licences;
 mod limits;
 mod merges;

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L4", &["tree"]),
     ("L5", &["history"]),
     ("L6", &["repo", "slice", "proof", "dot"]),
+    ("L7", &["kv"]),
 ];
 
 const CORE: &str = "irmin-core/src/";

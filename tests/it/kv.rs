@@ -1,0 +1,264 @@
+//! The key-value device, against a map.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use irmin_core::backend::MemoryBackend;
+use irmin_core::kv::{Kind, Kv};
+use irmin_core::{Bytes, Code, Context, Format, FormatSpec, Path, Repo};
+use proptest::prelude::*;
+
+/// What the verbs of `mirage-kv` do to a map of whole keys: the model.
+#[derive(Clone, Default, Debug)]
+struct Model {
+    values: BTreeMap<String, Vec<u8>>,
+    /// When each value, or anything that was once below a key, was last changed.
+    changed: BTreeMap<String, i64>,
+}
+
+/// Why an operation is refused.
+type Refusal = Code;
+
+impl Model {
+    fn below<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a String> + use<'a> {
+        let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
+        self.values.keys().filter(move |k| k.starts_with(&prefix))
+    }
+
+    fn kind(&self, key: &str) -> Option<Kind> {
+        if self.values.contains_key(key) {
+            Some(Kind::Value)
+        } else if key.is_empty() || self.below(key).next().is_some() {
+            Some(Kind::Dictionary)
+        } else {
+            None
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Vec<u8>) -> Result<(), Refusal> {
+        if self.kind(key) == Some(Kind::Dictionary) {
+            return Err(Code::ValueExpected);
+        }
+        let above = key.match_indices('/').map(|(at, _)| &key[..at]);
+        if above.into_iter().any(|dir| self.values.contains_key(dir)) {
+            return Err(Code::DirectoryExpected);
+        }
+        self.values.insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    fn set_partial(&mut self, key: &str, offset: usize, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut value = self.values.get(key).cloned().unwrap_or_default();
+        let start = offset.min(value.len());
+        let end = (offset + bytes.len()).min(value.len());
+        value.splice(start..end, bytes.iter().copied());
+        self.set(key, value)
+    }
+
+    fn remove(&mut self, key: &str) {
+        let gone: Vec<String> = self.below(key).cloned().collect();
+        gone.iter().for_each(|k| drop(self.values.remove(k)));
+        self.values.remove(key);
+    }
+
+    fn rename(&mut self, source: &str, dest: &str) -> Result<(), Refusal> {
+        let kind = self.kind(source).ok_or(Code::NotFound)?;
+        let mut dest = dest.to_owned();
+        if self.kind(&dest) == Some(Kind::Dictionary) && dest != source {
+            let name = source.rsplit('/').next().unwrap();
+            dest = format!("{dest}/{name}").trim_start_matches('/').to_owned();
+            if self.kind(&dest) == Some(Kind::Dictionary) && dest != source {
+                return Err(Code::ValueExpected);
+            }
+        } else if kind == Kind::Dictionary && self.kind(&dest) == Some(Kind::Value) {
+            return Err(Code::ValueExpected);
+        }
+        if dest == source {
+            return Ok(());
+        }
+        if dest.starts_with(&format!("{source}/")) {
+            return Err(Code::InvalidArgument);
+        }
+        let mut next = self.clone();
+        let moved: Vec<String> = match kind {
+            Kind::Value => vec![source.to_owned()],
+            Kind::Dictionary => self.below(source).cloned().collect(),
+        };
+        for key in moved {
+            let value = next.values.remove(&key).unwrap();
+            self.values.contains_key(&dest).then(|| next.values.remove(&dest));
+            let above = dest.match_indices('/').map(|(at, _)| &dest[..at]);
+            if above.into_iter().any(|dir| self.values.contains_key(dir)) {
+                return Err(Code::DirectoryExpected);
+            }
+            next.values.insert(format!("{dest}{}", &key[source.len()..]), value);
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Notes which keys and dictionaries differ from what they were.
+    fn note_changes(&mut self, before: &BTreeMap<String, Vec<u8>>, now: i64) {
+        let all: Vec<String> = before.keys().chain(self.values.keys()).cloned().collect();
+        for key in all.into_iter().filter(|k| before.get(k) != self.values.get(k)) {
+            let above = key.match_indices('/').map(|(at, _)| key[..at].to_owned());
+            for dir in above.chain([String::new(), key.clone()]).collect::<Vec<_>>() {
+                self.changed.insert(dir, now);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Set(String, Vec<u8>),
+    SetPartial(String, usize, Vec<u8>),
+    Remove(String),
+    Rename(String, String),
+}
+
+fn key() -> impl Strategy<Value = String> {
+    proptest::collection::vec(prop_oneof!["a", "b", "c"], 1..4).prop_map(|steps| steps.join("/"))
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..5);
+    prop_oneof![
+        3 => (key(), bytes()).prop_map(|(k, v)| Op::Set(k, v)),
+        2 => (key(), 0_usize..8, bytes()).prop_map(|(k, at, v)| Op::SetPartial(k, at, v)),
+        1 => key().prop_map(Op::Remove),
+        2 => (key(), key()).prop_map(|(from, to)| Op::Rename(from, to)),
+    ]
+}
+
+fn device(spec: FormatSpec) -> (Kv, Arc<AtomicI64>) {
+    let clock = Arc::new(AtomicI64::new(0));
+    let now = clock.clone();
+    let context = Context::new("ann", move || now.load(Ordering::Relaxed));
+    let repo = Repo::new(Arc::new(MemoryBackend::new(Format::new(spec))), context).unwrap();
+    (Kv::new(repo.main().unwrap()), clock)
+}
+
+fn apply(model: &mut Model, kv: &Kv, op: &Op) -> (Result<(), Code>, Result<(), Code>) {
+    let code = |r: irmin_core::Result<()>| r.map_err(|e| e.code());
+    match op {
+        Op::Set(k, v) => (model.set(k, v.clone()), code(kv.set(k, v.clone()))),
+        Op::SetPartial(k, at, v) => {
+            (model.set_partial(k, *at, v), code(kv.set_partial(k, *at as u64, v)))
+        }
+        Op::Remove(k) => {
+            model.remove(k);
+            (Ok(()), code(kv.remove(k)))
+        }
+        Op::Rename(from, to) => (model.rename(from, to), code(kv.rename(from, to))),
+    }
+}
+
+fn check(model: &Model, kv: &Kv, key: &str) {
+    let kind = model.kind(key);
+    assert_eq!(kv.exists(key).unwrap(), kind, "{key}");
+    let value = model.values.get(key);
+    match kind {
+        Some(Kind::Dictionary) => {
+            assert_eq!(kv.get(key).unwrap_err().code(), Code::ValueExpected);
+            assert_eq!(kv.size(key).unwrap_err().code(), Code::ValueExpected);
+            let depth = if key.is_empty() { 0 } else { key.split('/').count() };
+            let names = model.below(key).map(|k| {
+                let steps: Vec<&str> = k.split('/').collect();
+                let name = steps[..=depth].join("/");
+                let kind = model.kind(&name).unwrap();
+                (Path::parse(name).unwrap(), kind)
+            });
+            let names: BTreeMap<_, _> = names.map(|(p, k)| (p.to_string(), (p, k))).collect();
+            let listed = kv.list(key).unwrap().unwrap();
+            assert_eq!(listed, names.into_values().collect::<Vec<_>>(), "{key}");
+        }
+        _ => {
+            assert_eq!(kv.get(key).unwrap().as_deref(), value.map(Vec::as_slice), "{key}");
+            assert_eq!(kv.size(key).unwrap(), value.map(|v| v.len() as u64));
+            for (offset, length) in [(0, 2), (1, 1), (3, 9), (9, 1)] {
+                let part =
+                    value.map(|v| v.iter().skip(offset).take(length).copied().collect::<Vec<_>>());
+                let read = kv.get_partial(key, offset as u64, length).unwrap();
+                assert_eq!(read.map(|b| b.to_vec()), part, "{key}");
+            }
+            match kind {
+                None => assert_eq!(kv.list(key).unwrap(), None),
+                _ => assert_eq!(kv.list(key).unwrap_err().code(), Code::DirectoryExpected),
+            }
+        }
+    }
+    let changed = model.changed.get(key).copied().filter(|_| kind.is_some());
+    assert_eq!(kv.last_modified(key).unwrap(), changed, "{key}");
+    assert_eq!(kv.digest(key).unwrap().is_some(), kind.is_some());
+}
+
+proptest! {
+    #[test]
+    fn the_device_is_a_map_of_keys(
+        ops in proptest::collection::vec(op(), 1..24),
+        git in any::<bool>(),
+    ) {
+        let spec = if git { FormatSpec::git() } else { FormatSpec::native() };
+        let (kv, clock) = device(spec);
+        let mut model = Model::default();
+        for (now, op) in (1..).zip(&ops) {
+            clock.store(now, Ordering::Relaxed);
+            let before = model.values.clone();
+            let (expected, actual) = apply(&mut model, &kv, op);
+            prop_assert_eq!(expected, actual, "{:?}", op);
+            model.note_changes(&before, now);
+        }
+        let keys = model.values.keys().cloned().chain(["".into(), "a".into(), "a/b".into()]);
+        for key in keys.collect::<Vec<_>>() {
+            check(&model, &kv, &key);
+        }
+    }
+
+    /// The same operations as one batch and one by one give the same dictionary; a batch is one
+    /// commit, and one that fails is none.
+    #[test]
+    fn a_batch_is_one_commit(ops in proptest::collection::vec(op(), 1..12)) {
+        let (single, _) = device(FormatSpec::native());
+        let mut model = Model::default();
+        let accepted: Vec<&Op> = ops
+            .iter()
+            .filter(|op| apply(&mut model, &single, op).1.is_ok())
+            .collect();
+        let (batched, _) = device(FormatSpec::native());
+        let commit = batched
+            .batch("all of it", |batch| {
+                accepted.iter().try_for_each(|op| match op {
+                    Op::Set(k, v) => batch.set(k, v.clone()),
+                    Op::SetPartial(k, at, v) => batch.set_partial(k, *at as u64, v),
+                    Op::Remove(k) => batch.remove(k),
+                    Op::Rename(from, to) => batch.rename(from, to),
+                })?;
+                let here = batch.digest("")?;
+                assert_eq!(here, single.digest("")?.or(here));
+                Ok(())
+            })
+            .unwrap();
+        if !model.values.is_empty() {
+            prop_assert_eq!(batched.digest("").unwrap(), single.digest("").unwrap());
+            prop_assert!(commit.unwrap().parent_ids().is_empty());
+        }
+        let head = batched.branch().head().unwrap();
+        let refused = batched.batch("nothing", |batch| {
+            batch.set("x/y/z", "1")?;
+            batch.rename("not-there", "q")
+        });
+        prop_assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+        prop_assert_eq!(batched.branch().head().unwrap(), head);
+    }
+}
+
+#[test]
+fn digests_are_the_hashes_of_the_format() {
+    let (kv, _) = device(FormatSpec::git());
+    kv.set("hello", Bytes::from_static(b"hello\n")).unwrap();
+    let digest = kv.digest("hello").unwrap().unwrap();
+    assert_eq!(digest.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
+    assert_eq!(kv.digest("").unwrap().unwrap().to_string().len(), 40);
+}
