@@ -159,7 +159,8 @@ impl<C: Contents> Dot<'_, C> {
         if !self.seen.insert((hash, false)) {
             return Ok(());
         }
-        let text = tree.value()?.map(|value| preview(&value.encode())).unwrap_or_default();
+        let text = tree.value()?.map(|value| value.encode()).transpose()?;
+        let text = text.map(|text| preview(&text)).unwrap_or_default();
         let (label, text) = (hash.short(DIGITS), Text(&text));
         self.line(format_args!("  \"v:{hash}\" [label=\"{label} ({text})\", shape=box];"))
     }

@@ -84,7 +84,7 @@ impl Leaf {
         Ok(Some(match tree.root_kind() {
             TreeKind::Opaque(mode) => Leaf { bytes: Bytes::new(), mode: Metadata::Other(mode) },
             _ => Leaf {
-                bytes: tree.value()?.map(|value| value.encode()).unwrap_or_default(),
+                bytes: tree.value()?.map(|value| value.encode()).transpose()?.unwrap_or_default(),
                 mode: tree.metadata().unwrap_or_default(),
             },
         }))
@@ -276,7 +276,7 @@ fn show_path<C: Contents>(out: &mut Output, commit: &Commit<C>, path: &Path) -> 
         return Err(Failure::absent(message).into());
     };
     if let Some(value) = tree.value()? {
-        let bytes = value.encode();
+        let bytes = value.encode()?;
         if out.json {
             let mut object = Map::new();
             object.insert("path".into(), path.to_string().into());

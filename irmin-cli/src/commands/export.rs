@@ -68,7 +68,7 @@ impl Work for ExportArgs {
         let mut progress = Progress::new(&session.out, "exporting", "files");
         leaves(&tree, |path, leaf| {
             progress.step();
-            let value = leaf.value()?.map(|value| value.encode());
+            let value = leaf.value()?.map(|value| value.encode()).transpose()?;
             match (leaf.root_kind(), value) {
                 // Links come last, so that no file can be written through one of them.
                 (TreeKind::Value(Metadata::Link), Some(value)) => {

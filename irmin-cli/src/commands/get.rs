@@ -48,7 +48,7 @@ impl Work for GetArgs {
             }
             return Ok(Exit::Failure);
         };
-        let bytes = value.encode();
+        let bytes = value.encode()?;
         if let Some(file) = &self.output {
             write_file(file, &bytes)?;
         } else if out.json {

@@ -117,7 +117,7 @@ impl Work for TreeArgs {
         let mut lines: Vec<(String, Vec<u8>)> = Vec::new();
         leaves(&tree, |path, leaf| {
             let path = prefix.join(path);
-            let value = leaf.value()?.map(|value| value.encode());
+            let value = leaf.value()?.map(|value| value.encode()).transpose()?;
             if json {
                 let line = leaf_json(&path, value.as_deref(), leaf.root_kind());
                 session.out.json(&line)?;

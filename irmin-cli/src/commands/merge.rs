@@ -151,7 +151,7 @@ fn conflict_json<C: Contents>(conflict: &Conflict<C>) -> Result<Value, irmin_cor
         Ok(match tree.value()? {
             Some(value) => {
                 let mode = tree.metadata().unwrap_or_default();
-                crate::output::value_json(&value.encode(), mode)
+                crate::output::value_json(&value.encode()?, mode)
             }
             None => json!({"kind": "dir"}),
         })

@@ -25,8 +25,8 @@ pub use policy::{Pattern, Policies};
 /// A type of values.
 ///
 /// # Contract
-/// - `decode(encode(v)) == v`, with the same bytes when it is encoded again, and so in the binary
-///   form. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
+/// - `decode(encode(v)?) == v`, with the same bytes when it is encoded again, and so in the binary
+///   form. What decodes encodes. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
 /// - Decoding any bytes ends in bounded time and memory, without a panic: they come from outside.
 /// - The merge is a pure function.
 pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
@@ -37,7 +37,11 @@ pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
     const VALUES: ValueEncoding;
 
     /// The text form: canonical bytes, as a git store keeps them.
-    fn encode(&self) -> Bytes;
+    ///
+    /// # Errors
+    /// `invalid_value` for a value that has no such form, as NaN has none in JSON: it is refused
+    /// when it is put into a tree, before anything is written.
+    fn encode(&self) -> Result<Bytes>;
 
     /// Reads the text form.
     ///
@@ -47,7 +51,10 @@ pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
 
     /// The binary form: what stores of the Irmin layout keep and hash; the text form unless a type
     /// says otherwise.
-    fn encode_binary(&self) -> Bytes {
+    ///
+    /// # Errors
+    /// As [`Contents::encode`].
+    fn encode_binary(&self) -> Result<Bytes> {
         self.encode()
     }
 
@@ -69,8 +76,8 @@ impl Contents for Bytes {
     const TYPE: &'static str = "bytes";
     const VALUES: ValueEncoding = ValueEncoding::Tagged;
 
-    fn encode(&self) -> Bytes {
-        self.clone()
+    fn encode(&self) -> Result<Bytes> {
+        Ok(self.clone())
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {
@@ -87,8 +94,8 @@ impl Contents for String {
     const TYPE: &'static str = "string";
     const VALUES: ValueEncoding = ValueEncoding::Tagged;
 
-    fn encode(&self) -> Bytes {
-        Bytes::copy_from_slice(self.as_bytes())
+    fn encode(&self) -> Result<Bytes> {
+        Ok(Bytes::copy_from_slice(self.as_bytes()))
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {

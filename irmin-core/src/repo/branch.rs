@@ -285,8 +285,8 @@ impl<C: Contents> Branch<C> {
         set: Option<C>,
         options: impl Into<CommitOptions>,
     ) -> Result<Option<Commit<C>>> {
-        let tree = |value: Option<C>| value.map(Tree::of_contents);
-        self.test_and_set_tree(path, tree(test).as_ref(), tree(set).as_ref(), options)
+        let tree = |value: Option<C>| value.map(Tree::of_contents).transpose();
+        self.test_and_set_tree(path, tree(test)?.as_ref(), tree(set)?.as_ref(), options)
     }
 
     /// Sets (or removes) the tree at a path if it is what is expected (or absent).

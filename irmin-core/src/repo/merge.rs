@@ -192,8 +192,8 @@ impl<C: Contents> Branch<C> {
         value: Option<C>,
         options: impl Into<CommitOptions>,
     ) -> Result<Merged<C>> {
-        let tree = |value: Option<C>| value.map(Tree::of_contents);
-        self.merge_tree(path, tree(base).as_ref(), tree(value).as_ref(), options)
+        let tree = |value: Option<C>| value.map(Tree::of_contents).transpose();
+        self.merge_tree(path, tree(base)?.as_ref(), tree(value)?.as_ref(), options)
     }
 
     /// Merges a tree into the one at a path, three-way, with `base` as their common ancestor.

@@ -40,13 +40,9 @@ impl<C: Contents> Staged<'_, C> {
             return Err(Error::new(Code::InvalidArgument, "cannot add contents at the root"));
         }
         self.tree.raw().check_metadata(&path, metadata)?;
-        let object: Option<Object> = self
-            .tree
-            .raw()
-            .store
-            .as_ref()
-            .map(|store| store.value_object(&value.encode()))
-            .transpose()?;
+        let text = value.encode().map_err(|e| e.context(format_args!("`{path}`")))?;
+        let store = self.tree.raw().store.as_ref();
+        let object: Option<Object> = store.map(|s| s.value_object(&text)).transpose()?;
         let Some(object) = object else {
             return Err(Error::new(Code::InvalidArgument, "the stage has no store"));
         };

@@ -446,16 +446,20 @@ impl<C> Tree<C> {
 
 impl<C: Contents> Tree<C> {
     /// A tree that is a single value.
-    #[must_use]
-    pub fn of_contents(value: impl Into<C>) -> Self {
+    ///
+    /// # Errors
+    /// `invalid_value` for a value that its type cannot encode.
+    pub fn of_contents(value: impl Into<C>) -> Result<Self> {
         Tree::of_contents_with(value, Metadata::Normal)
     }
 
     /// A tree that is a single value with its metadata.
-    #[must_use]
-    pub fn of_contents_with(value: impl Into<C>, metadata: Metadata) -> Self {
-        let value = Value::Pending(value.into().encode());
-        Tree::from_raw(Raw { root: Slot::Value(metadata, value), store: None })
+    ///
+    /// # Errors
+    /// As [`Tree::of_contents`].
+    pub fn of_contents_with(value: impl Into<C>, metadata: Metadata) -> Result<Self> {
+        let value = Value::Pending(value.into().encode()?);
+        Ok(Tree::from_raw(Raw { root: Slot::Value(metadata, value), store: None }))
     }
 
     /// The value, if the tree is one.
@@ -519,7 +523,8 @@ impl<C: Contents> Tree<C> {
             return Err(Error::new(Code::InvalidArgument, "cannot add contents at the root"));
         }
         self.raw.check_metadata(&path, metadata)?;
-        let value = Value::Pending(value.into().encode());
+        let value = value.into().encode().map_err(|e| at(&path, e))?;
+        let value = Value::Pending(value);
         self.raw.set(&path, Slot::Value(metadata, value))
     }
 
@@ -581,7 +586,7 @@ impl<C: Contents> ValueMerge for TypedMerge<'_, C> {
     ) -> Result<core::result::Result<Bytes, Reason>> {
         let decode = |raw: &Raw| {
             let value = Tree::<C>::from_raw(raw.clone()).value();
-            value.map_err(|e| e.context(format_args!("`{path}`")))
+            value.map_err(|e| at(path, e))
         };
         let base = base.map(decode).transpose()?.flatten();
         let (Some(ours), Some(theirs)) = (decode(ours)?, decode(theirs)?) else {
@@ -590,7 +595,8 @@ impl<C: Contents> ValueMerge for TypedMerge<'_, C> {
         let merge = self.0.for_path(path);
         // A program's own function must not take the store down with it.
         Ok(match contain(|| merge.apply(base.as_ref(), &ours, &theirs)) {
-            Some(merged) => merged.map(|value| value.encode()),
+            Some(Ok(value)) => Ok(value.encode().map_err(|e| at(path, e))?),
+            Some(Err(reason)) => Err(reason),
             None => Err(Reason::new(alloc::format!("the merge `{}` panicked", merge.name()))),
         })
     }
@@ -598,6 +604,10 @@ impl<C: Contents> ValueMerge for TypedMerge<'_, C> {
     fn idempotent(&self) -> bool {
         self.0.all_idempotent()
     }
+}
+
+fn at(path: &Path, error: Error) -> Error {
+    error.context(format_args!("`{path}`"))
 }
 
 fn kind(slot: &Slot) -> TreeKind {

@@ -42,8 +42,8 @@ pub(crate) struct Codec {
 impl Codec {
     pub(crate) fn of<C: Contents>() -> Self {
         Codec {
-            to_text: |bytes| Ok(C::decode_binary(bytes)?.encode()),
-            to_binary: |bytes| Ok(C::decode(bytes)?.encode_binary()),
+            to_text: |bytes| C::decode_binary(bytes)?.encode(),
+            to_binary: |bytes| C::decode(bytes)?.encode_binary(),
         }
     }
 }

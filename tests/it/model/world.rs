@@ -47,7 +47,7 @@ pub(crate) fn has_modes(spec: &FormatSpec) -> bool {
 /// The tree of a model, made in memory; one value for a model of one.
 pub(crate) fn tree_of(model: &Model) -> Tree {
     if let Some((value, metadata)) = model.0.get(&Vec::new()) {
-        return Tree::of_contents_with(value.clone(), *metadata);
+        return Tree::of_contents_with(value.clone(), *metadata).unwrap();
     }
     let mut tree = Tree::empty();
     for (steps, (value, metadata)) in &model.0 {

@@ -38,7 +38,7 @@ pub(super) fn node_of(tree: &Tree) -> Node {
 /// A tree of ours made from plain data, in memory: empty directories are left out.
 pub(super) fn tree_of(elt: &Elt) -> Tree {
     match elt {
-        Elt::File(text) => Tree::of_contents(text.clone()),
+        Elt::File(text) => Tree::of_contents(text.clone()).unwrap(),
         Elt::Dir(node) => {
             let mut tree = Tree::empty();
             for (path, text) in node::flat(node) {

@@ -180,16 +180,16 @@ impl Contents for JsonValue {
     const TYPE: &'static str = "json-value";
     const VALUES: ValueEncoding = ValueEncoding::Raw;
 
-    fn encode(&self) -> Bytes {
-        Bytes::from(format!("{self}"))
+    fn encode(&self) -> Result<Bytes> {
+        Ok(Bytes::from(format!("{self}")))
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {
         text::parse(&bytes)
     }
 
-    fn encode_binary(&self) -> Bytes {
-        binary::encode(self)
+    fn encode_binary(&self) -> Result<Bytes> {
+        Ok(binary::encode(self))
     }
 
     fn decode_binary(bytes: Bytes) -> Result<Self> {
@@ -283,16 +283,16 @@ impl Contents for Json {
     const TYPE: &'static str = "json";
     const VALUES: ValueEncoding = ValueEncoding::Raw;
 
-    fn encode(&self) -> Bytes {
-        Bytes::from(format!("{self}"))
+    fn encode(&self) -> Result<Bytes> {
+        Ok(Bytes::from(format!("{self}")))
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {
         text::parse(&bytes)?.try_into()
     }
 
-    fn encode_binary(&self) -> Bytes {
-        binary::encode_members(&self.0)
+    fn encode_binary(&self) -> Result<Bytes> {
+        Ok(binary::encode_members(&self.0))
     }
 
     fn decode_binary(bytes: Bytes) -> Result<Self> {
