@@ -85,4 +85,4 @@ pub use repo::{
     KeyChange, LogOptions, Merged, Preview, Problem, Progress, Referrer, Repo, Report, Revision,
     Staged, Status, Strategy, Watch,
 };
-pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind};
+pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind, ValueReader};

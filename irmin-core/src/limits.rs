@@ -29,6 +29,9 @@ const _: () = assert!(STEP < PATH && DEPTH < READ_DEPTH && PATH < READ_PATH);
 pub struct Limits {
     /// The largest value that is handled in memory, in bytes.
     pub value: usize,
+    /// The largest value that is written or read as a stream, in bytes: what a disk may take, since
+    /// memory does not depend on it.
+    pub streamed: u64,
     /// The largest object that is decoded, in bytes.
     pub object: usize,
     /// The most entries in one directory.
@@ -52,6 +55,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             value: 64 << 20,
+            streamed: 1 << 40,
             object: 1 << 30,
             entries: 10_000_000,
             message: 1 << 20,

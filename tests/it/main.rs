@@ -38,6 +38,7 @@ mod repo_edges;
 mod repo_reports;
 mod sim_io;
 mod sim_io_engines;
+mod streams;
 mod tidy;
 mod trees;
 mod trees_edges;

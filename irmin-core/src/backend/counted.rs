@@ -11,11 +11,12 @@ use bytes::Bytes;
 
 use super::{
     Backend, Batch, Capabilities, Durability, Note, OnRefChange, Pin, Published, Recorded, RefEdit,
-    Stage, Submitted, Target, View, Wait, WatchGuard,
+    Stage, Submitted, Target, ValueRead, View, Wait, WatchGuard,
 };
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
+use crate::io::Read;
 use crate::name::RefName;
 use crate::object::{Format, Object};
 
@@ -144,6 +145,13 @@ impl Backend for Counted {
         Ok(bytes)
     }
 
+    fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
+        let values = self.inner.open_values(keys, wait)?;
+        self.counters.got(keys.len(), &[]);
+        add(&self.counters.objects_read, values.iter().flatten().count());
+        Ok(values)
+    }
+
     fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
         self.inner.find_many(hashes)
     }
@@ -204,6 +212,13 @@ impl Stage for CountedStage<'_> {
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
         self.counters.wrote(&objects);
         self.inner.put(objects)
+    }
+
+    fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
+        let key = self.inner.put_value(format, len, read)?;
+        add(&self.counters.objects_written, 1);
+        add(&self.counters.bytes_written, usize::try_from(len).unwrap_or(usize::MAX));
+        Ok(key)
     }
 
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {

@@ -6,6 +6,7 @@ mod memory;
 mod notify;
 mod ref_table;
 mod strict;
+mod values;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
+use crate::io::Read;
 use crate::name::RefName;
 use crate::object::{Format, Object};
 
@@ -29,6 +31,8 @@ pub use memory::MemoryBackend;
 pub use notify::{Notifier, WatchGuard};
 pub use ref_table::RefTable;
 pub use strict::StrictMemory;
+pub(crate) use values::Held;
+pub use values::ValueRead;
 
 /// The most objects that [`Backend::find_prefix`] answers: more candidates help nobody choose.
 pub const MAX_CANDIDATES: usize = 32;
@@ -234,6 +238,18 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// `invalid_argument` if the object is no value.
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes>;
 
+    /// Opens values for reading piece by piece: the answer is parallel to the keys, `None` where
+    /// there is no such object.
+    ///
+    /// Stores that keep large values hold no more of them in memory than a piece; the others, which
+    /// need not implement this, read them whole.
+    ///
+    /// # Errors
+    /// As [`get_many`](Backend::get_many), and `invalid_argument` if an object is no value.
+    fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
+        values::open_whole(self, keys, wait)
+    }
+
     /// Where objects are: `None` where there is no such object.
     ///
     /// # Errors
@@ -342,6 +358,21 @@ pub trait Stage: Send {
     /// As [`Backend::submit`], and `io` when the disk is full. None of these objects is in the
     /// stage then; those of earlier calls are.
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>>;
+
+    /// Writes a value of `len` encoded bytes as it comes, and says where it is.
+    ///
+    /// Stores that keep large values hold no more of it in memory than a piece; the others, which
+    /// need not implement this, collect it first. `format` is that of the store.
+    ///
+    /// # Errors
+    /// `invalid_argument` if there are fewer or more bytes than `len`, as [`put`](Stage::put), and
+    /// those of reading.
+    fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
+        let object = values::collect(format, len, read)?;
+        let hash = object.id;
+        let keys = self.put(Vec::from([object]))?;
+        Ok(keys.first().copied().unwrap_or(Key::from(hash)))
+    }
 
     /// Reads objects of this stage; `None` for any other.
     ///

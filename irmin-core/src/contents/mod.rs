@@ -36,6 +36,10 @@ pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// How the binary form becomes the pre-image of a hash, in the Irmin layout.
     const VALUES: ValueEncoding;
 
+    /// Whether any bytes are a value, and are their own encoding in both forms: such values are
+    /// written and read as streams, of any size.
+    const PLAIN: bool = false;
+
     /// The text form: canonical bytes, as a git store keeps them.
     ///
     /// # Errors
@@ -75,6 +79,7 @@ pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
 impl Contents for Bytes {
     const TYPE: &'static str = "bytes";
     const VALUES: ValueEncoding = ValueEncoding::Tagged;
+    const PLAIN: bool = true;
 
     fn encode(&self) -> Result<Bytes> {
         Ok(self.clone())

@@ -18,6 +18,7 @@
 mod counted;
 #[cfg(feature = "std")]
 mod std_io;
+mod stream;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -29,7 +30,8 @@ use crate::error::{Code, Error, Result};
 
 pub use counted::{CountedIo, IoCounts};
 #[cfg(feature = "std")]
-pub use std_io::StdIo;
+pub use std_io::{StdIo, StdRead, StdWrite};
+pub use stream::{Exactly, Read, Write, fill};
 
 /// Checks that a path stays below its root: names that are not empty, `.` or `..`, with one `/`
 /// between them and no NUL, backslash or colon, which some systems take for more than a name.

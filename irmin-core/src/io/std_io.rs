@@ -294,6 +294,35 @@ impl File for StdFile {
     }
 }
 
+/// A reader of std as a [`Read`](super::Read).
+#[derive(Debug)]
+pub struct StdRead<R>(pub R);
+
+impl<R: io::Read> super::Read for StdRead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(|e| streaming("reading", e)),
+            }
+        }
+    }
+}
+
+/// A writer of std as a [`Write`](super::Write).
+#[derive(Debug)]
+pub struct StdWrite<W>(pub W);
+
+impl<W: io::Write> super::Write for StdWrite<W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.write_all(bytes).map_err(|e| streaming("writing", e))
+    }
+}
+
+fn streaming(doing: &str, e: io::Error) -> Error {
+    Error::new(Code::Io, format!("{doing} a stream: {e}")).with_source(e)
+}
+
 /// A lock of the operating system, which ends with its file handle.
 #[derive(Debug)]
 struct StdLock {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Child, CommitData, Kind, Layout, Object, git, irmin};
 use crate::error::{Code, Error, Result};
-use crate::hash::{Hash, HashFunction};
+use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::Key;
 
 /// How the bytes of a value become the pre-image of its hash, in the Irmin layout.
@@ -152,6 +152,14 @@ impl Format {
     #[must_use]
     pub fn value(&self, value: &[u8]) -> Object {
         self.object(Kind::Value, self.layout.encode_value(value), Vec::new())
+    }
+
+    /// A hasher for the id of a value with this many encoded bytes: they are still to be fed to it.
+    #[must_use]
+    pub fn hasher(&self, len: u64) -> Hasher {
+        let mut hasher = self.hash().hasher();
+        hasher.update(&self.layout.value_header(len));
+        hasher
     }
 
     /// The object of a commit.

@@ -121,8 +121,19 @@ pub trait Layout: Send + Sync + Debug {
         put: &mut Put<'_>,
     ) -> Result<Key>;
 
+    /// What the pre-image of a value with this many encoded bytes begins with: the bytes follow.
+    ///
+    /// So a value is hashed as it comes, without ever being held whole.
+    fn value_header(&self, len: u64) -> Bytes;
+
     /// The pre-image of a value with these encoded bytes.
-    fn encode_value(&self, value: &[u8]) -> Bytes;
+    fn encode_value(&self, value: &[u8]) -> Bytes {
+        let header = self.value_header(value.len() as u64);
+        let mut out = Vec::with_capacity(header.len().saturating_add(value.len()));
+        out.extend_from_slice(&header);
+        out.extend_from_slice(value);
+        out.into()
+    }
 
     /// The encoded bytes of a value, from its pre-image.
     ///

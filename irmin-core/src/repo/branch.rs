@@ -18,7 +18,7 @@ use crate::lock::Mutex;
 use crate::name::{BranchName, RefName};
 use crate::object::Metadata;
 use crate::path::{IntoPath, Path, Step};
-use crate::tree::{Tree, TreeKind};
+use crate::tree::{Tree, TreeKind, ValueReader};
 
 /// A head in memory, and the line of those who write it.
 pub(crate) struct DetachedHead<C> {
@@ -150,6 +150,14 @@ impl<C: Contents> Branch<C> {
     /// As [`Tree::get`].
     pub fn get_all(&self, path: impl IntoPath) -> Result<Option<(C, Metadata)>> {
         self.tree()?.get_all(path)
+    }
+
+    /// Opens the value at a path for reading piece by piece: see [`Tree::open`].
+    ///
+    /// # Errors
+    /// As [`Tree::open`].
+    pub fn open(&self, path: impl IntoPath) -> Result<Option<ValueReader>> {
+        self.tree()?.open(path)
     }
 
     /// The tree at a path: see [`Tree::get_tree`].

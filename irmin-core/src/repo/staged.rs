@@ -1,6 +1,7 @@
 //! Writes that do not fit in memory.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,9 +11,10 @@ use super::{Commit, CommitOptions};
 use crate::backend::Stage;
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
-use crate::object::{Metadata, Object};
+use crate::io::Read;
+use crate::object::Metadata;
 use crate::path::{IntoPath, Path};
-use crate::tree::{Slot, Tree, Value};
+use crate::tree::{Slot, Store, Tree, Value};
 
 /// A write in the making: values go to the disk as they come, and become visible together.
 ///
@@ -36,22 +38,49 @@ impl<C: Contents> Staged<'_, C> {
     /// As [`Tree::set_with`], and `io` when the disk is full.
     pub fn set(&mut self, path: impl IntoPath, value: &C, metadata: Metadata) -> Result<()> {
         let path: Path = path.into_path()?;
-        if path.is_root() {
-            return Err(Error::new(Code::InvalidArgument, "cannot add contents at the root"));
-        }
-        self.tree.raw().check_metadata(&path, metadata)?;
+        let store = self.place(&path, metadata)?;
         let text = value.encode().map_err(|e| e.context(format_args!("`{path}`")))?;
-        let store = self.tree.raw().store.as_ref();
-        let object: Option<Object> = store.map(|s| s.value_object(&text)).transpose()?;
-        let Some(object) = object else {
-            return Err(Error::new(Code::InvalidArgument, "the stage has no store"));
-        };
+        let object = store.value_object(&text)?;
         let key = if self.put.insert(object.id) {
             put_staged(&mut *self.stage, object)?
         } else {
             object.id.into()
         };
         self.tree.raw_mut().set(&path, Slot::Value(metadata, Value::Stored(key)))
+    }
+
+    /// Sets the value at a path to `len` bytes that come as a stream.
+    ///
+    /// Stores for large values never hold it in memory. Formats hash the length before the bytes,
+    /// so it has to be known: where it is not, spool them to a file first.
+    ///
+    /// # Errors
+    /// `invalid_argument` if there are fewer or more bytes, `unsupported` for a type of values that
+    /// has more to it than bytes (see [`Contents::PLAIN`]), `payload_too_large` above
+    /// [`Limits::streamed`](crate::Limits::streamed), and as [`Staged::set`].
+    pub fn set_stream(
+        &mut self,
+        path: impl IntoPath,
+        len: u64,
+        read: &mut dyn Read,
+        metadata: Metadata,
+    ) -> Result<()> {
+        let path: Path = path.into_path()?;
+        let store = self.place(&path, metadata)?;
+        store.check_streamed(len).map_err(|e| e.context(format_args!("`{path}`")))?;
+        let key = self.stage.put_value(store.format(), len, read)?;
+        self.put.insert(key.hash);
+        self.tree.raw_mut().set(&path, Slot::Value(metadata, Value::Stored(key)))
+    }
+
+    /// The store, if a value may be set at a path.
+    fn place(&self, path: &Path, metadata: Metadata) -> Result<Arc<Store>> {
+        if path.is_root() {
+            return Err(Error::new(Code::InvalidArgument, "cannot add contents at the root"));
+        }
+        self.tree.raw().check_metadata(path, metadata)?;
+        let store = self.tree.raw().store.clone();
+        store.ok_or_else(|| Error::new(Code::InvalidArgument, "the stage has no store"))
     }
 
     /// Removes what is at a path.

@@ -12,6 +12,7 @@ mod fold;
 mod merge;
 mod page;
 mod raw;
+mod reader;
 mod seal;
 mod store;
 mod visits;
@@ -35,6 +36,7 @@ use crate::path::{IntoPath, Path, Step};
 pub use concrete::Concrete;
 pub use fold::{Depth, FoldOptions, Order};
 pub use page::Cursor;
+pub use reader::ValueReader;
 
 pub(crate) use merge::ValueMerge;
 pub(crate) use raw::{Edited, Link, Raw, Slot, Value};
@@ -226,6 +228,20 @@ impl<C> Tree<C> {
     /// Those of the path and of reading.
     pub fn get_tree(&self, path: impl IntoPath) -> Result<Option<Tree<C>>> {
         Ok(self.raw.find(&path.into_path()?)?.map(Tree::from_raw))
+    }
+
+    /// Opens the value at a path for reading piece by piece; nothing for what is not a value.
+    ///
+    /// Values of any size are read so: those over [`Limits::value`](crate::Limits::value) in no
+    /// other way.
+    ///
+    /// # Errors
+    /// `payload_too_large` for a value over [`Limits::streamed`](crate::Limits::streamed), and those
+    /// of the path and of reading.
+    pub fn open(&self, path: impl IntoPath) -> Result<Option<ValueReader>> {
+        let path = path.into_path()?;
+        let Some(raw) = self.raw.find(&path)? else { return Ok(None) };
+        ValueReader::open(&raw).map_err(|e| e.context(format_args!("`{path}`")))
     }
 
     /// Puts a tree at a path, in place of what is there; an empty directory removes it.

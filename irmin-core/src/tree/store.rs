@@ -1,5 +1,6 @@
 //! What trees read through: a backend, its format, and a cache of decoded directories.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::backend::{Backend, Pin, Wait};
+use crate::backend::{Backend, Held, Pin, ValueRead, Wait};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
@@ -37,6 +38,8 @@ pub(crate) struct Store {
 pub(crate) struct Codec {
     to_text: fn(Bytes) -> Result<Bytes>,
     to_binary: fn(Bytes) -> Result<Bytes>,
+    /// Whether both forms are the same, and anything is one.
+    plain: bool,
 }
 
 impl Codec {
@@ -44,6 +47,7 @@ impl Codec {
         Codec {
             to_text: |bytes| C::decode_binary(bytes)?.encode(),
             to_binary: |bytes| C::decode(bytes)?.encode_binary(),
+            plain: C::PLAIN,
         }
     }
 }
@@ -127,11 +131,47 @@ impl Store {
         objects.iter().map(|object| self.decode_value(object)).collect()
     }
 
+    /// Whether the bytes that are stored of a value are its text form.
+    pub(crate) fn keeps_text(&self) -> bool {
+        self.codec.plain || self.format().spec().layout == LayoutSpec::Git
+    }
+
+    /// Refuses to write values as streams where their bytes would have to be understood.
+    pub(crate) fn check_streamed(&self, len: u64) -> Result<()> {
+        if !self.codec.plain {
+            let why = "only values of plain bytes are written as streams: set it whole";
+            return Err(Error::new(Code::Unsupported, why));
+        }
+        self.check_len(len)
+    }
+
+    fn check_len(&self, len: u64) -> Result<()> {
+        let limit = self.limits.streamed;
+        if len <= limit {
+            return Ok(());
+        }
+        let what =
+            alloc::format!("a value of {len} bytes is over the limit of {limit} for streams");
+        Err(Error::new(Code::PayloadTooLarge, what))
+    }
+
+    /// The text form of a value, to be read piece by piece.
+    pub(crate) fn open_value(&self, key: &Key) -> Result<Box<dyn ValueRead>> {
+        if !self.keeps_text() {
+            let text = self.values(&[*key])?.pop().unwrap_or_default();
+            return Ok(Box::new(Held(text)));
+        }
+        let found = self.backend.open_values(&[*key], self.wait)?.pop().flatten();
+        let value = found.ok_or_else(|| Error::missing_objects(alloc::vec![*key]))?;
+        self.check_len(value.len())?;
+        Ok(value)
+    }
+
     fn decode_value(&self, object: &Object) -> Result<Bytes> {
         let value = self.layout().decode_value(object)?;
         if value.len() > self.limits.value {
             let what = alloc::format!(
-                "value {} has {} bytes: more than the limit of {}",
+                "value {} has {} bytes: more than the limit of {}; read it as a stream",
                 object.id,
                 value.len(),
                 self.limits.value

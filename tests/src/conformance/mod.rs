@@ -17,6 +17,7 @@ mod races;
 mod refs;
 mod stages;
 mod tips;
+mod values;
 mod watches;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,5 +106,14 @@ impl std::fmt::Debug for Subject<'_> {
 }
 
 fn all() -> Vec<(&'static str, Case)> {
-    [objects::CASES, refs::CASES, stages::CASES, watches::CASES, tips::CASES, races::CASES].concat()
+    let parts = [
+        objects::CASES,
+        refs::CASES,
+        stages::CASES,
+        values::CASES,
+        watches::CASES,
+        tips::CASES,
+        races::CASES,
+    ];
+    parts.concat()
 }

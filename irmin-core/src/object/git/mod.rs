@@ -86,8 +86,8 @@ impl Layout for GitLayout {
         }
     }
 
-    fn encode_value(&self, value: &[u8]) -> Bytes {
-        with_header("blob", value.len(), |out| out.extend_from_slice(value))
+    fn value_header(&self, len: u64) -> Bytes {
+        format!("blob {len}\0").into()
     }
 
     fn decode_value(&self, object: &Object) -> Result<Bytes> {

@@ -113,13 +113,11 @@ impl Layout for IrminLayout {
         write::write(self, source, base, edits, put)
     }
 
-    fn encode_value(&self, value: &[u8]) -> Bytes {
-        let mut out = Vec::with_capacity(value.len() + 1);
-        if self.values == ValueEncoding::Tagged {
-            out.push(VALUE);
-        }
-        out.extend_from_slice(value);
-        out.into()
+    fn value_header(&self, _: u64) -> Bytes {
+        Bytes::from_static(match self.values {
+            ValueEncoding::Tagged => &[VALUE],
+            ValueEncoding::Raw => &[],
+        })
     }
 
     fn decode_value(&self, object: &Object) -> Result<Bytes> {

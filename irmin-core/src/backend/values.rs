@@ -1,0 +1,86 @@
+//! Values that are read piece by piece.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+use bytes::Bytes;
+
+use super::{Backend, Wait};
+use crate::error::{Code, Error, Result};
+use crate::id::Key;
+use crate::io::{Exactly, Read};
+use crate::object::{Format, Kind, Object};
+
+/// A value that is open for reading, as a stream or anywhere in it.
+///
+/// It stands on its own: the backend it is from may be gone. Reading on from where the last read
+/// ended is cheap everywhere; elsewhere it may cost as much as reading all before it.
+#[allow(clippy::len_without_is_empty, reason = "nobody asks that of a value")]
+pub trait ValueRead: Send + Sync + Debug {
+    /// The number of encoded bytes.
+    fn len(&self) -> u64;
+
+    /// Reads into the buffer from an offset, and says how many bytes there were: fewer than asked
+    /// only at the end of the value, none beyond it.
+    ///
+    /// What is read piece by piece is checked by the pieces of the store, if it has any: whether
+    /// the whole has its hash is for the reader of the whole to check.
+    ///
+    /// # Errors
+    /// `corrupt_object`, `missing_objects`, `io`.
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+}
+
+/// A value that is in memory.
+#[derive(Debug)]
+pub(crate) struct Held(pub(crate) Bytes);
+
+impl ValueRead for Held {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.0.get(offset..).unwrap_or_default().read(buffer)
+    }
+}
+
+/// The error of an object that is read as a value and is none.
+pub(crate) fn no_value(object: &Object) -> Error {
+    let why = alloc::format!("object {} is a {}, not a value", object.id, object.kind);
+    Error::new(Code::InvalidArgument, why)
+}
+
+/// A value, from its object.
+pub(super) fn hold(format: &Format, object: &Object) -> Result<Box<dyn ValueRead>> {
+    if object.kind != Kind::Value {
+        return Err(no_value(object));
+    }
+    Ok(Box::new(Held(format.layout().decode_value(object)?)))
+}
+
+/// Opens values by reading them whole.
+pub(super) fn open_whole<B: Backend + ?Sized>(
+    backend: &B,
+    keys: &[Key],
+    wait: Wait,
+) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
+    let objects = backend.get_many(keys, wait)?;
+    let open = |object: Object| hold(backend.format(), &object);
+    objects.into_iter().map(|object| object.map(open).transpose()).collect()
+}
+
+/// The object of a value that comes as a stream, all of it in memory.
+pub(super) fn collect(format: &Format, len: u64, read: &mut dyn Read) -> Result<Object> {
+    let mut stream = Exactly::new(read, len);
+    let mut value = Vec::new();
+    let mut piece = alloc::vec![0; 1 << 16];
+    loop {
+        match stream.fill(&mut piece)? {
+            0 => return Ok(format.value(&value)),
+            n => value.extend_from_slice(piece.get(..n).unwrap_or_default()),
+        }
+    }
+}
