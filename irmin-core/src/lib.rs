@@ -77,12 +77,12 @@ pub use merge::{Merge, Reason};
 pub use name::{BranchName, RefName, TagName};
 pub use object::{
     Child, CommitData, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Kind, Layout, Metadata,
-    Object, Position, Source, ValueEncoding,
+    Object, Position, Source, TagData, ValueEncoding,
 };
 pub use path::{IntoPath, Path, Step};
 pub use repo::{
     Branch, BranchUpdate, Clock, Commit, CommitGraph, CommitOptions, Context, Damage, HeadChange,
     KeyChange, LogOptions, Merged, Preview, Problem, Progress, Referrer, Repo, Report, Revision,
-    Staged, Status, Strategy, Watch,
+    Staged, Status, Strategy, Tag, TagForm, Watch,
 };
 pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind, ValueReader};

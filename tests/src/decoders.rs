@@ -29,6 +29,7 @@ pub const ALL: &[Decoder] = &[
     ("git_packed_refs", repository_decoders::git_packed_refs),
     ("git_recorded", repository_decoders::git_recorded),
     ("git_ref", repository_decoders::git_ref),
+    ("git_tag", git_tag),
     ("git_tree", git_tree),
     ("hash", hash),
     ("irmin_commit", irmin_commit),
@@ -53,6 +54,26 @@ pub fn git_commit(data: &[u8]) -> bool {
     let format = Format::new(FormatSpec::git());
     let _ = commit(&format, data);
     commit(&format, &with_header("commit", data))
+}
+
+/// An annotated tag of git, without its header.
+#[must_use]
+pub fn git_tag(data: &[u8]) -> bool {
+    let format = Format::new(FormatSpec::git());
+    let layout = format.layout();
+    let read = |bytes: Bytes| {
+        let id = HashFunction::Sha1.digest(&bytes);
+        layout.decode_tag(&Object { kind: Kind::Tag, id, bytes, children: Vec::new(), base: None })
+    };
+    let _ = read(Bytes::copy_from_slice(data));
+    let Ok(tag) = read(Bytes::from(with_header("tag", data))) else { return false };
+    // What git would not write either (no tagger, odd names) is read and not written.
+    if let Ok(object) = format.tag(&tag) {
+        assert_eq!(layout.decode_tag(&object).ok().as_ref(), Some(&tag));
+        let target: Vec<_> = object.children.iter().map(|child| child.key).collect();
+        assert_eq!(target, [tag.target]);
+    }
+    true
 }
 
 /// A flat directory of the Irmin layout, in every preset.

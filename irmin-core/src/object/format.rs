@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use bytes::Bytes;
 
-use super::{Child, CommitData, Kind, Layout, Object, git, irmin};
+use super::{Child, CommitData, Kind, Layout, Object, TagData, git, irmin};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::Key;
@@ -168,11 +168,24 @@ impl Format {
     /// `unrepresentable` or `invalid_value` for an info that the layout cannot hold.
     pub fn commit(&self, commit: &CommitData) -> Result<Object> {
         let bytes = self.layout.encode_commit(commit)?;
-        let mut object = self.object(Kind::Commit, bytes, Vec::new());
-        let keys = commit.parents.iter().chain([&commit.tree]);
-        // In the order of the layout, with the locators of the caller.
+        let keys: Vec<Key> = commit.parents.iter().chain([&commit.tree]).copied().collect();
+        self.located(Kind::Commit, bytes, &keys)
+    }
+
+    /// The object of an annotated tag.
+    ///
+    /// # Errors
+    /// `unrepresentable` in a layout without such tags; `invalid_name` or `invalid_value` for what
+    /// git would misread.
+    pub fn tag(&self, tag: &TagData) -> Result<Object> {
+        self.located(Kind::Tag, self.layout.encode_tag(tag)?, &[tag.target])
+    }
+
+    /// An object whose children are in the order of the layout, with the locators of the caller.
+    fn located(&self, kind: Kind, bytes: Bytes, keys: &[Key]) -> Result<Object> {
+        let mut object = self.object(kind, bytes, Vec::new());
         let children = self.layout.children(&object)?.into_iter().map(|(_, child)| {
-            let known = keys.clone().find(|key| **key == child.key);
+            let known = keys.iter().find(|key| **key == child.key);
             Child::from(known.copied().unwrap_or(child.key))
         });
         object.children = children.collect();

@@ -7,8 +7,8 @@ use core::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Child, CommitData, Dir, Entry, Kind, Object};
-use crate::error::Result;
+use super::{Child, CommitData, Dir, Entry, Kind, Object, TagData};
+use crate::error::{Code, Error, Result};
 use crate::id::Key;
 
 /// Where a layout gets the objects of a directory that spans several.
@@ -153,6 +153,24 @@ pub trait Layout: Send + Sync + Debug {
     /// # Errors
     /// `corrupt_object`.
     fn decode_commit(&self, object: &Object) -> Result<CommitData>;
+
+    /// The pre-image of an annotated tag.
+    ///
+    /// # Errors
+    /// `unrepresentable` in a layout without such tags, as the Irmin layout is; `invalid_name` or
+    /// `invalid_value` for what would break the syntax.
+    fn encode_tag(&self, _tag: &TagData) -> Result<Bytes> {
+        let why = "stores of this format have no annotated tags: make one without a message";
+        Err(Error::new(Code::Unrepresentable, why))
+    }
+
+    /// An annotated tag, from its object.
+    ///
+    /// # Errors
+    /// `corrupt_object`.
+    fn decode_tag(&self, object: &Object) -> Result<TagData> {
+        Err(Error::corrupt("tag", &object.id, "this format has no tags"))
+    }
 
     /// What an object of any kind refers to, in canonical order, from its bytes, each with the
     /// kind of object to expect: [`Kind::Node`] where a directory begins.

@@ -16,6 +16,7 @@ mod format;
 pub mod git;
 pub mod irmin;
 mod layout;
+mod tag;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,6 +30,7 @@ pub use commit::CommitData;
 pub use dir::{Dir, Entry, EntryKind, Metadata};
 pub use format::{Format, FormatSpec, LayoutSpec, ValueEncoding};
 pub use layout::{Edit, Layout, OnChange, OnEntry, Position, Put, Source};
+pub use tag::TagData;
 
 /// What an object is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

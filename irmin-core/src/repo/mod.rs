@@ -38,6 +38,7 @@ pub use merge::{Merged, Preview};
 pub use publish::{BranchUpdate, Strategy};
 pub use revision::Revision;
 pub use staged::Staged;
+pub use tag::{Tag, TagForm};
 pub use watch::{HeadChange, KeyChange, Watch};
 
 /// A store of values of one type, with branches and history.

@@ -86,7 +86,7 @@ fn has_email(text: &[u8]) -> bool {
         && tail.iter().all(|b| matches!(b, b' ' | b'\t'))
 }
 
-fn signature(out: &mut Vec<u8>, what: &str, who: &Signature) -> Result<()> {
+pub(super) fn signature(out: &mut Vec<u8>, what: &str, who: &Signature) -> Result<()> {
     let text: &[u8] = &who.author;
     out.extend_from_slice(format!("{what} ").as_bytes());
     if has_email(text) {
@@ -147,12 +147,12 @@ fn headers(out: &mut Vec<u8>, headers: &[(Bytes, Bytes)]) -> Result<bool> {
 
 pub(super) fn decode(hash_len: usize, object: &Object) -> Result<CommitData> {
     let range = content("commit", object)?;
-    let mut reader = Reader { object, at: range.start, hash_len, hashes: 0 };
+    let mut reader = Reader::new(object, range.start, hash_len);
     reader.commit().map_err(|why| Error::corrupt("commit", &object.id, why))
 }
 
 /// Reads the lines of a commit in their order.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     object: &'a Object,
     at: usize,
     hash_len: usize,
@@ -162,8 +162,14 @@ struct Reader<'a> {
 
 type Why = &'static str;
 
-impl Reader<'_> {
-    fn rest(&self) -> &[u8] {
+impl<'a> Reader<'a> {
+    /// A reader of an object from a place in its bytes.
+    pub(super) fn new(object: &'a Object, at: usize, hash_len: usize) -> Self {
+        Reader { object, at, hash_len, hashes: 0 }
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &[u8] {
         self.object.bytes.get(self.at..).unwrap_or_default()
     }
 
@@ -178,7 +184,7 @@ impl Reader<'_> {
     }
 
     /// The next line, as a range of the object's bytes, without its end.
-    fn line(&mut self) -> Option<Range<usize>> {
+    pub(super) fn line(&mut self) -> Option<Range<usize>> {
         let len = self.rest().iter().position(|b| *b == b'\n')?;
         let line = self.at..self.at + len;
         self.at = line.end + 1;
@@ -199,7 +205,8 @@ impl Reader<'_> {
         Ok(CommitData { tree, parents, info })
     }
 
-    fn signature(&mut self, word: &[u8]) -> Option<Signature> {
+    /// Someone at some time, behind a word.
+    pub(super) fn signature(&mut self, word: &[u8]) -> Option<Signature> {
         if !self.rest().starts_with(word) {
             return None;
         }

@@ -6,6 +6,7 @@
 //! survives edits of its siblings byte for byte.
 
 mod commit;
+mod tag;
 mod tree;
 
 use alloc::format;
@@ -15,7 +16,9 @@ use core::ops::{ControlFlow, Range};
 use bytes::Bytes;
 
 use super::layout::{OnChange, OnEntry, Put};
-use super::{Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Position, Source, flat};
+use super::{
+    Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Position, Source, TagData, flat,
+};
 use crate::error::{Error, Result};
 use crate::hash::{Hash, HashFunction};
 use crate::id::Key;
@@ -103,12 +106,23 @@ impl Layout for GitLayout {
         commit::decode(self.hash.len(), object)
     }
 
+    fn encode_tag(&self, tag: &TagData) -> Result<Bytes> {
+        tag::encode(self.hash.len(), tag)
+    }
+
+    fn decode_tag(&self, object: &Object) -> Result<TagData> {
+        tag::decode(self.hash.len(), object)
+    }
+
     fn children(&self, object: &Object) -> Result<Vec<(Kind, Child)>> {
         match object.kind {
             Kind::Value | Kind::Chunk => Ok(Vec::new()),
             Kind::ChunkIndex => Ok(super::chunks(object)),
             Kind::Node | Kind::Inode => tree::children(self.hash.len(), object),
-            Kind::Tag => tag_target(self.hash.len(), object).map(|target| Vec::from([target])),
+            Kind::Tag => {
+                let (kind, target) = tag::target(self.hash.len(), object)?;
+                Ok(Vec::from([(kind, target.into())]))
+            }
             Kind::Commit => {
                 let commit = self.decode_commit(object)?;
                 let parents = commit.parents.into_iter().map(|key| (Kind::Commit, key.into()));
@@ -116,29 +130,6 @@ impl Layout for GitLayout {
             }
         }
     }
-}
-
-/// The object that an annotated tag names: `object <hash>`, then `type <type>`.
-fn tag_target(hash_len: usize, object: &Object) -> Result<(Kind, Child)> {
-    let corrupt = |why: &str| Error::corrupt("tag", &object.id, why);
-    let range = content("tag", object)?;
-    let text = object.bytes.get(range).unwrap_or_default();
-    let (target, rest) =
-        hash_line(text, b"object ", hash_len).ok_or_else(|| corrupt("it names no object"))?;
-    let rest = rest.strip_prefix(b"type ").ok_or_else(|| corrupt("it has no type"))?;
-    let (kind, rest) = rest.split_at(rest.iter().position(|b| *b == b'\n').unwrap_or(0));
-    let name = rest.strip_prefix(b"\ntag ").unwrap_or_default();
-    if !name.contains(&b'\n') {
-        return Err(corrupt("it has no name"));
-    }
-    let kind = match kind {
-        b"commit" => Kind::Commit,
-        b"tree" => Kind::Node,
-        b"blob" => Kind::Value,
-        b"tag" => Kind::Tag,
-        _ => return Err(corrupt("the type of its object is unknown")),
-    };
-    Ok((kind, Key::from(target).into()))
 }
 
 /// A line of a word and a hash in lower-case hexadecimal, and what follows it.
