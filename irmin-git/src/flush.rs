@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use irmin_core::backend::{Published, RefChange, Target};
+use irmin_core::backend::{Expected, Published, RefChange, RefEdit, Target};
 use irmin_core::io::LockGuard;
 use irmin_core::{Code, Error, RefName, Result};
 
@@ -311,8 +311,12 @@ impl GitBackend {
     /// Adds a change to the journals, as git does under the lock of the ref.
     fn log(&self, change: &RefChange, pending: &Pending) {
         let (io, places, reflogs) = (&*self.refs.io, &self.refs.places, self.settings.reflogs);
-        let values = (change.old.as_ref(), change.new.as_ref());
+        let mut values = (change.old.as_ref(), change.new.as_ref());
         // A journal is a courtesy: the write is done whatever becomes of its line.
+        if let Some(from) = renamed_from(change, pending) {
+            let _ = reflog::rename(io, places, from, &change.name);
+            values.0 = values.1;
+        }
         let _ = reflog::append(io, places, reflogs, &change.name, values, &pending.note);
         let head = RefName::head();
         let on_branch =
@@ -321,6 +325,14 @@ impl GitBackend {
             let _ = reflog::append(io, places, reflogs, &head, values, &pending.note);
         }
     }
+}
+
+/// The ref that a new one continues: the one that the same batch removes from where this one is.
+fn renamed_from<'a>(change: &RefChange, pending: &'a Pending) -> Option<&'a RefName> {
+    let (None, Some(target)) = (&change.old, &change.new) else { return None };
+    let here = Expected::Is(target.clone());
+    let gone = |edit: &&RefEdit| edit.new.is_none() && edit.expected == here;
+    pending.edits.iter().find(gone).map(|edit| &edit.name)
 }
 
 /// The files of a pack.

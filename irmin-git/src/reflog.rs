@@ -52,6 +52,22 @@ fn line(old: Option<&Target>, new: Option<&Target>, note: &Note) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// Gives the journal of a ref to the one that takes its place.
+///
+/// # Errors
+/// `io`, `name_clash`; nothing depends on it.
+pub(crate) fn rename(io: &dyn Io, places: &Places, from: &RefName, to: &RefName) -> Result<()> {
+    let (from, to) = (places.log(from), places.log(to));
+    if io.metadata(&from)?.is_none_or(|m| m.kind != FileKind::File) {
+        return Ok(());
+    }
+    for (end, _) in to.match_indices('/') {
+        io.create_dir(to.get(..end).unwrap_or_default())?;
+    }
+    files::clear_empty_dirs(io, &to)?;
+    io.rename(&from, &to)
+}
+
 /// Adds a change of a ref to its journal, if it has one or should have.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod history;
 mod merge;
 mod publish;
 mod queue;
+mod rename;
 mod revision;
 mod staged;
 mod tag;

@@ -227,8 +227,10 @@ impl Refs {
     pub(crate) fn commit(&self, prepared: &Prepared, held: Held) -> Result<()> {
         let mut dirs = BTreeSet::new();
         let lock_of = |target: &str| format!("{target}.lock");
-        let (removals, updates): (Vec<_>, Vec<_>) =
+        let (removals, mut updates): (Vec<_>, Vec<_>) =
             prepared.moves.iter().map(|(m, _)| m).partition(|m| m.new.is_none());
+        // A symbolic ref comes after what it stands for, which may be new.
+        updates.sort_by_key(|m| matches!(m.new, Some(Target::Symbolic(_))));
         debug_assert!(held.locks.len() >= prepared.moves.len());
         drop(held);
         for one in updates {
