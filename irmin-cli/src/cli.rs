@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Options(commands::store::OptionsArgs),
     Branches(commands::branch::BranchesArgs),
     Branch(commands::branch::BranchArgs),
+    Tag(commands::tag::TagArgs),
     Log(commands::log::LogArgs),
     Diff(commands::diff::DiffArgs),
     Show(commands::diff::ShowArgs),

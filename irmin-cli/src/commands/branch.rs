@@ -1,7 +1,7 @@
 //! `irmin branches` and `irmin branch`.
 
 use clap::{Args, Subcommand};
-use irmin_core::{Branch, Contents, Repo};
+use irmin_core::{Branch, Code, Contents, Repo};
 use serde_json::{Value, json};
 
 use crate::commands::{Session, Work, no_commit};
@@ -38,13 +38,14 @@ impl Work for BranchesArgs {
     }
 }
 
-/// Create, delete or list branches.
+/// Create, rename, delete or list branches.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin branch create --root notes.git draft
+  irmin branch rename --root notes.git draft proposal
   irmin branch list --root notes.git
-  irmin branch delete --root notes.git draft")]
+  irmin branch delete --root notes.git proposal")]
 pub(crate) struct BranchArgs {
     /// What to do; branches are listed if it is left out
     #[command(subcommand)]
@@ -72,6 +73,16 @@ Examples:
         /// The branch
         name: String,
     },
+    /// Rename a branch; the store stays on it if it was on it
+    #[command(after_long_help = "\
+Examples:
+  irmin branch rename --root notes.git main trunk")]
+    Rename {
+        /// The branch
+        old: String,
+        /// Its new name
+        new: String,
+    },
     /// List branches, as `irmin branches` does
     #[command(after_long_help = "\
 Examples:
@@ -95,6 +106,7 @@ impl Work for BranchArgs {
                 }
                 session.wrote(&branch, Some(&start))
             }
+            Some(BranchCommand::Rename { old, new }) => rename(session, repo, old, new),
             Some(BranchCommand::Delete { name }) => {
                 let branch = repo.branch(name)?;
                 let Some(head) = branch.head()? else {
@@ -110,6 +122,19 @@ impl Work for BranchArgs {
             }
         }
     }
+}
+
+fn rename<C: Contents>(session: &mut Session<'_>, repo: &Repo<C>, old: &str, new: &str) -> Outcome {
+    // In the words of git, whose reflog this is for.
+    let note = format!("Branch: renamed refs/heads/{old} to refs/heads/{new}");
+    let renamed = repo.rename_branch(old, new, note).map_err(|e| match e.code() {
+        Code::NotFound => names::among(repo, old, e.into()),
+        Code::NameClash => Failure::from(e)
+            .hint("as in git, `a` and `a/b` cannot both be branches: use a third name between"),
+        _ => e.into(),
+    })?;
+    let head = renamed.head()?;
+    session.wrote(&renamed, head.as_ref())
 }
 
 fn exists<C: Contents>(branch: &Branch<C>) -> Outcome<Failure> {

@@ -15,6 +15,7 @@ pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod set;
 pub(crate) mod store;
+pub(crate) mod tag;
 pub(crate) mod watch;
 
 use std::ffi::OsString;
@@ -210,6 +211,7 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Options(args) => args.run(session),
         Command::Branches(args) => session.work(args),
         Command::Branch(args) => session.work(args),
+        Command::Tag(args) => session.work(args),
         Command::Log(args) => session.work(args),
         Command::Diff(args) => session.work(args),
         Command::Show(args) => session.work(args),
