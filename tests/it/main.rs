@@ -29,6 +29,7 @@ mod git_writers;
 mod history;
 mod inodes;
 mod kv;
+mod last_modified;
 mod licences;
 mod limits;
 mod merges;

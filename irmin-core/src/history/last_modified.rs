@@ -49,20 +49,7 @@ pub fn last_modified<V: PartialEq>(
     bounds: LastModified,
     lookup: &mut Lookup<'_, V>,
 ) -> Result<Vec<(Key, Arc<CommitData>)>> {
-    let LastModified { n, depth } = bounds;
-    let found = collect(source, heads, WalkOptions { depth, ..WalkOptions::default() })?;
-    let mut commits = sort(&found);
-    commits.reverse();
-
-    // The parents of the last layer are compared with, but do not count themselves.
-    let parents = commits.iter().flat_map(|(_, commit)| &commit.parents);
-    let mut beyond: Vec<Key> = parents.filter(|p| !found.contains_key(&p.hash)).copied().collect();
-    beyond.sort_unstable();
-    beyond.dedup();
-    let beyond: Vec<_> = super::load(source, beyond)?.collect();
-
-    let trees: HashMap<Hash, Key> =
-        commits.iter().chain(&beyond).map(|(key, commit)| (key.hash, commit.tree)).collect();
+    let (mut commits, trees) = by_date(source, heads, bounds.depth)?;
     let values = look_up(trees.values().copied().collect(), lookup)?;
     let value = |commit: &Hash| trees.get(commit).and_then(|tree| values.get(&tree.hash)?.as_ref());
 
@@ -70,10 +57,59 @@ pub fn last_modified<V: PartialEq>(
         [] => value(&key.hash).is_some(),
         parents => parents.iter().all(|parent| value(&parent.hash) != value(&key.hash)),
     });
+    commits.drain(..commits.len().saturating_sub(bounds.n.unwrap_or(usize::MAX)));
+    Ok(commits)
+}
+
+/// A commit, and the trees of its parents.
+pub(crate) struct Candidate {
+    pub(crate) key: Key,
+    pub(crate) commit: Arc<CommitData>,
+    pub(crate) parents: Vec<Key>,
+}
+
+/// The commits of a history in the order in which [`last_modified`] prefers them: the newest date
+/// first, and children before their parents.
+///
+/// # Errors
+/// Those of the source.
+pub(crate) fn candidates(
+    source: &dyn CommitSource,
+    heads: &[Key],
+    depth: Option<usize>,
+) -> Result<impl Iterator<Item = Candidate> + use<>> {
+    let (commits, trees) = by_date(source, heads, depth)?;
+    Ok(commits.into_iter().rev().map(move |(key, commit)| {
+        let parents = commit.parents.iter().filter_map(|p| trees.get(&p.hash).copied());
+        Candidate { key, parents: parents.collect(), commit }
+    }))
+}
+
+/// Commits with their keys.
+type Commits = Vec<(Key, Arc<CommitData>)>;
+
+/// The commits of a history in ascending order of their dates, parents before their children where
+/// these are equal; and the tree of each commit and of its parents, by the hash of the commit.
+fn by_date(
+    source: &dyn CommitSource,
+    heads: &[Key],
+    depth: Option<usize>,
+) -> Result<(Commits, HashMap<Hash, Key>)> {
+    let found = collect(source, heads, WalkOptions { depth, ..WalkOptions::default() })?;
+    let mut commits = sort(&found);
+    commits.reverse();
     // Stable: parents stay before their children.
     commits.sort_by_key(|(_, commit)| commit.info.committer.date);
-    commits.drain(..commits.len().saturating_sub(n.unwrap_or(usize::MAX)));
-    Ok(commits)
+
+    // The parents of the last layer are compared with, but do not count themselves.
+    let parents = commits.iter().flat_map(|(_, commit)| &commit.parents);
+    let mut beyond: Vec<Key> = parents.filter(|p| !found.contains_key(&p.hash)).copied().collect();
+    beyond.sort_unstable();
+    beyond.dedup();
+    let beyond: Vec<_> = super::load(source, beyond)?.collect();
+    let trees = commits.iter().chain(&beyond).map(|(key, commit)| (key.hash, commit.tree));
+    let trees = trees.collect();
+    Ok((commits, trees))
 }
 
 /// What is in each of these trees, by hash.

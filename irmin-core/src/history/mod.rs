@@ -20,6 +20,7 @@ use crate::id::Key;
 use crate::object::CommitData;
 
 pub use bases::{FastForward, LcaLimits, fast_forward, is_ancestor, lcas, lcas_of_joined};
+pub(crate) use last_modified::candidates;
 pub use last_modified::{LastModified, Lookup, last_modified};
 pub use walk::{Graph, Skip, Walk, WalkOptions, history, walk};
 

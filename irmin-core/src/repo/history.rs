@@ -195,11 +195,11 @@ fn line(
 
 type Found = Vec<(Key, Arc<CommitData>)>;
 
-fn keys<C>(commits: &[Commit<C>]) -> Vec<Key> {
+pub(super) fn keys<C>(commits: &[Commit<C>]) -> Vec<Key> {
     commits.iter().map(Commit::key).collect()
 }
 
-fn commits<C>(
+pub(super) fn commits<C>(
     store: &Arc<Store>,
     found: impl IntoIterator<Item = (Key, Arc<CommitData>)>,
 ) -> Vec<Commit<C>> {

@@ -5,6 +5,7 @@ mod check;
 mod commit;
 mod context;
 mod history;
+mod last_modified;
 mod merge;
 mod publish;
 mod queue;
