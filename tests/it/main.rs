@@ -32,6 +32,7 @@ mod kv;
 mod last_modified;
 mod licences;
 mod limits;
+mod merge_algebra;
 mod merges;
 mod model;
 mod replay;

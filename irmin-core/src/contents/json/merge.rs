@@ -2,10 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 use super::{Json, JsonValue, Members};
-use crate::merge::{Reason, merge_options, take_changed};
+use crate::merge::{Reason, merge_alists, merge_options, take_changed};
 
 const DATATYPES: Reason = Reason::of("Conflicting JSON datatypes");
 
@@ -53,41 +52,12 @@ fn structure(
     }
 }
 
-/// Merges lists of members; no list as base is an empty one: each key is known to be absent.
-///
-/// The result is in descending order of keys, and of several conflicts that of the last key in
-/// ascending order is reported: both as the original does. Duplicates of a key are paired in the
-/// order of their values.
+/// Merges lists of members, as association lists.
 fn members(base: Option<&Members>, ours: &Members, theirs: &Members) -> Result<Members, Reason> {
-    let (ours, theirs) = (sorted(ours), sorted(theirs));
-    let (mut ours, mut theirs) = (ours.into_iter().peekable(), theirs.into_iter().peekable());
-    let mut merged = Members::new();
-    let mut conflict = None;
-    loop {
-        let order = match (ours.peek(), theirs.peek()) {
-            (None, None) => break,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => a.0.cmp(&b.0),
-        };
-        let a = if order.is_le() { ours.next() } else { None };
-        let b = if order.is_ge() { theirs.next() } else { None };
-        let Some((key, _)) = a.or(b) else { break };
-        let find = |base: &Members| base.iter().find(|m| m.0 == *key).map(|m| m.1.clone());
-        let base = base.and_then(find);
-        let value = |side: Option<&(String, JsonValue)>| side.map(|m| m.1.clone());
-        match merge_options(structure, Some(&base), &value(a), &value(b)) {
-            Ok(Some(value)) => merged.push((key.clone(), value)),
-            Ok(None) => {}
-            Err(reason) => conflict = Some(reason),
-        }
-    }
-    merged.reverse();
-    conflict.map_or(Ok(merged), Err)
-}
-
-fn sorted(members: &Members) -> Vec<&(String, JsonValue)> {
-    let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.order(&b.1)));
-    sorted
+    let value =
+        |_: &String,
+         base: &Option<JsonValue>,
+         ours: &Option<JsonValue>,
+         theirs: &Option<JsonValue>| { merge_options(structure, Some(base), ours, theirs) };
+    merge_alists(value, JsonValue::order, base.map(Vec::as_slice), ours, theirs)
 }

@@ -4,18 +4,40 @@
 //! larger ones: `Merge::counter().option()` merges a counter that may be absent, and
 //! `Merge::counter().map::<String>()` a table of counters. Everything here is pure.
 //!
-//! The combinators and the texts of their conflicts are those of OCaml Irmin's `Irmin.Merge`. Two
+//! | merge | of | what both sides did |
+//! |---|---|---|
+//! | [`default_`](Merge::default_), [`idempotent`](Merge::idempotent) | anything | the side that changed; `idempotent` takes equal changes too |
+//! | [`counter`](Merge::counter), [`multiset`](Merge::multiset) | counts | both counts |
+//! | [`set`](Merge::set) | sets | all additions and removals |
+//! | [`option`](Merge::option), [`pair`](Merge::pair), [`triple`](Merge::triple), [`map`](Merge::map), [`alist`](Merge::alist) | what consists of parts | part by part |
+//! | [`log`](Merge::log) | lists that grow | all new entries |
+//! | [`text`](Merge::text) | text | all changes of different lines |
+//! | [`last_writer`](Merge::last_writer) | what knows its time | the later one |
+//! | [`or`](Merge::or), [`like`](Merge::like), [`with_conflict`](Merge::with_conflict) | as their parts | alternatives, conversions, other words |
+//!
+//! The combinators and the texts of their conflicts are those of OCaml Irmin's `Irmin.Merge`,
+//! except for `log`, `text` and `last_writer`, which it has as container types or not at all. Two
 //! levels of absence matter, and are kept apart:
 //! - the *base* is `None` where there is no common ancestor to compare with;
 //! - in a merge of options, a base of `Some(&None)` is an ancestor that is known to lack the value.
+//!
+//! # Laws
+//! With `merge(base, ours, theirs)`, each of them promises, and tests check:
+//! - *one side*: `merge(b, x, b) = merge(b, b, x) = x`: what only one side changed is taken;
+//! - *symmetry*: `merge(b, x, y) = merge(b, y, x)`, conflicts included, as long as its parts do;
+//! - *idempotence*, where [`Merge::is_idempotent`] says so: `merge(b, x, x) = x` for every base,
+//!   none included.
+
+mod collections;
+mod combine;
+pub mod text;
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
-use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+
+pub(crate) use combine::{merge_alists, merge_options};
 
 /// Why two changes do not merge, in a few words: `default`, `option: add/del`, or a type's own.
 ///
@@ -37,6 +59,10 @@ impl Reason {
     pub const ADD_DEL: Reason = Reason(Cow::Borrowed("option: add/del"));
     /// A value has no image under the bijection of [`Merge::like`].
     pub const BIJECT: Reason = Reason(Cow::Borrowed("biject"));
+    /// One side of a [`Merge::log`] changed or removed entries that were there before.
+    pub const REWRITTEN: Reason = Reason(Cow::Borrowed("log: earlier entries were changed"));
+    /// Two different values of a [`Merge::last_writer`] say that they were written at once.
+    pub const SAME_TIME: Reason = Reason(Cow::Borrowed("lww: written at the same time"));
 
     pub(crate) const fn of(text: &'static str) -> Self {
         Reason(Cow::Borrowed(text))
@@ -197,89 +223,6 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
             );
         Merge { name, idempotent: true, function }
     }
-
-    /// The merge of a value that may be absent.
-    ///
-    /// What only one side changed, removed or added is taken; a change against a removal
-    /// conflicts with `option: add/del`; two changes are merged by this merge.
-    #[must_use]
-    pub fn option(self) -> Merge<Option<T>> {
-        let (name, idempotent) = (format!("option({})", self.name), self.idempotent);
-        let function = move |base: Option<&Option<T>>, ours: &Option<T>, theirs: &Option<T>| {
-            let inner = |base: Option<&T>, ours: &T, theirs: &T| self.apply(base, ours, theirs);
-            merge_options(inner, base, ours, theirs)
-        };
-        Merge { name: name.into(), idempotent, function: Arc::new(function) }
-    }
-
-    /// The merge of maps, key by key, each as [`Merge::option`].
-    ///
-    /// Without a base map no key has a base: both sides may add different keys, and a key that
-    /// both add is up to this merge. The keys are merged in ascending order and the conflict that
-    /// is reported is that of the last one, as OCaml Irmin's is.
-    ///
-    /// ```
-    /// use irmin_core::merge::Merge;
-    /// use std::collections::BTreeMap;
-    /// let merge = Merge::counter().map::<&str>();
-    /// let base = BTreeMap::from([("reads", 5)]);
-    /// let ours = BTreeMap::from([("reads", 7), ("writes", 1)]);
-    /// let theirs = BTreeMap::from([("reads", 6), ("writes", 1)]);
-    /// let merged = merge.apply(Some(&base), &ours, &theirs).unwrap();
-    /// assert_eq!(merged, BTreeMap::from([("reads", 8), ("writes", 2)]));
-    /// ```
-    #[must_use]
-    pub fn map<K: Ord + Clone + 'static>(self) -> Merge<BTreeMap<K, T>> {
-        let (name, idempotent) = (format!("map({})", self.name), self.idempotent);
-        let values = self.option();
-        let function =
-            move |base: Option<&BTreeMap<K, T>>, ours: &BTreeMap<K, T>, theirs: &BTreeMap<K, T>| {
-                merge_maps(&values, base, ours, theirs)
-            };
-        Merge { name: name.into(), idempotent, function: Arc::new(function) }
-    }
-
-    /// The merge of a type whose values correspond one to one to those of this one.
-    ///
-    /// What [`Merge::default_`] can decide is decided without a conversion. A value that has no
-    /// counterpart (`None`) conflicts with `biject`.
-    ///
-    /// ```
-    /// use irmin_core::merge::Merge;
-    /// let text = Merge::counter().like(|s: &String| s.parse().ok(), |n| Some(n.to_string()));
-    /// let merged = text.apply(Some(&"5".into()), &"7".into(), &"6".into());
-    /// assert_eq!(merged.unwrap(), "8");
-    /// ```
-    #[must_use]
-    pub fn like<U: Clone + PartialEq + 'static>(
-        self,
-        to: impl Fn(&U) -> Option<T> + Send + Sync + 'static,
-        from: impl Fn(T) -> Option<U> + Send + Sync + 'static,
-    ) -> Merge<U> {
-        let (name, idempotent) = (format!("like({})", self.name), self.idempotent);
-        let function = move |base: Option<&U>, ours: &U, theirs: &U| {
-            if let Ok(value) = take_changed(base, ours, theirs) {
-                return Ok(value);
-            }
-            let to = |value: &U| to(value).ok_or(Reason::BIJECT);
-            let (ours, theirs) = (to(ours)?, to(theirs)?);
-            let base = base.map(to).transpose()?;
-            from(self.apply(base.as_ref(), &ours, &theirs)?).ok_or(Reason::BIJECT)
-        };
-        Merge { name: name.into(), idempotent, function: Arc::new(function) }
-    }
-}
-
-impl Merge<i64> {
-    /// Counts what both sides counted: `ours + theirs - base`, where no base is zero.
-    ///
-    /// It wraps around at the ends, as OCaml's `int64` does, so that it never conflicts.
-    #[must_use]
-    pub fn counter() -> Self {
-        Merge::new("counter", |base: Option<&i64>, ours, theirs| {
-            Ok(ours.wrapping_add(*theirs).wrapping_sub(base.copied().unwrap_or(0)))
-        })
-    }
 }
 
 /// The side that changed, if only one did.
@@ -294,46 +237,4 @@ pub(crate) fn take_changed<T: Clone + PartialEq>(
         Some(base) if base == theirs => Ok(ours.clone()),
         Some(_) => Err(Reason::DEFAULT),
     }
-}
-
-/// The merge of options, over that of values.
-pub(crate) fn merge_options<T: Clone + PartialEq>(
-    inner: impl FnOnce(Option<&T>, &T, &T) -> Result<T, Reason>,
-    base: Option<&Option<T>>,
-    ours: &Option<T>,
-    theirs: &Option<T>,
-) -> Result<Option<T>, Reason> {
-    if let Ok(value) = take_changed(base, ours, theirs) {
-        return Ok(value);
-    }
-    let base = base.and_then(Option::as_ref);
-    match (ours, theirs) {
-        (None, None) => Ok(None),
-        (Some(ours), Some(theirs)) => inner(base, ours, theirs).map(Some),
-        (Some(kept), None) | (None, Some(kept)) => match base {
-            None => Ok(Some(kept.clone())),
-            // One side removed what the other left as it was, which was decided above.
-            Some(_) => Err(Reason::ADD_DEL),
-        },
-    }
-}
-
-fn merge_maps<K: Ord + Clone, T: Clone + PartialEq + 'static>(
-    values: &Merge<Option<T>>,
-    base: Option<&BTreeMap<K, T>>,
-    ours: &BTreeMap<K, T>,
-    theirs: &BTreeMap<K, T>,
-) -> Result<BTreeMap<K, T>, Reason> {
-    let keys: BTreeSet<&K> = ours.keys().chain(theirs.keys()).collect();
-    let mut merged = BTreeMap::new();
-    let mut conflict = None;
-    for key in keys {
-        let base = base.map(|map| map.get(key).cloned());
-        match values.apply(base.as_ref(), &ours.get(key).cloned(), &theirs.get(key).cloned()) {
-            Ok(Some(value)) => drop(merged.insert(key.clone(), value)),
-            Ok(None) => {}
-            Err(reason) => conflict = Some(reason),
-        }
-    }
-    conflict.map_or(Ok(merged), Err)
 }
