@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Import(commands::import::ImportArgs),
     Export(commands::export::ExportArgs),
     Check(commands::check::CheckArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod branch;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod dot;
 pub(crate) mod export;
@@ -12,6 +13,7 @@ pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod set;
 pub(crate) mod store;
@@ -157,7 +159,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     };
     let out = Output::new(&settings, &env);
     // Help must be there when the settings are not.
-    let needs_none = matches!(cli.command, None | Some(Command::Help(_)));
+    let needs_none = match cli.command {
+        None | Some(Command::Help(_) | Command::Completions(_) | Command::Man(_)) => true,
+        Some(_) => false,
+    };
     if let Some(failure) = failure.filter(|_| !needs_none) {
         out.failure(&failure);
         return failure.exit.code();
@@ -209,6 +214,8 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Watch(args) => session.work(args),
         Command::Dot(args) => session.work(args),
         Command::Options(args) => args.run(session),
+        Command::Completions(args) => args.run(session),
+        Command::Man(args) => args.run(session),
         Command::Branches(args) => session.work(args),
         Command::Branch(args) => session.work(args),
         Command::Tag(args) => session.work(args),

@@ -9,6 +9,7 @@ mod help;
 mod names;
 mod output;
 mod shared_writers;
+mod shells;
 mod story;
 mod support;
 mod transcript;
