@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use irmin_core::backend::{
     Backend, Batch, Capabilities, MAX_CANDIDATES, Note, Notifier, OnRefChange, Pin, Published,
-    Recorded, RefChange, RefEdit, Stage, Submitted, Target, View, Wait, WatchGuard,
+    Recorded, RefChange, RefEdit, Stage, Submitted, Target, ValueRead, View, Wait, WatchGuard,
+    open_whole,
 };
 use irmin_core::io::Io;
 use irmin_core::lock::Mutex;
@@ -366,18 +367,32 @@ impl Backend for GitBackend {
     }
 
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
-        let Found::Object(object) = self.get(key, Wait::Block)? else {
-            return Err(Error::missing_objects(vec![*key]));
-        };
-        if object.kind != Kind::Value {
-            let why = format!("object {} is a {}, not a value", key.hash, object.kind);
-            return Err(Error::new(Code::InvalidArgument, why));
+        let opened = self.open_values(&[*key], Wait::Block)?.pop().flatten();
+        let mut value = opened.ok_or_else(|| Error::missing_objects(vec![*key]))?;
+        let end = range.end.min(value.len());
+        let len = usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        if len > self.limit {
+            let why = format!("{len} bytes of {} are over the limit of {}", key.hash, self.limit);
+            return Err(Error::new(Code::PayloadTooLarge, why));
         }
-        let len = oid::body(object.kind, &object.id, &object.bytes)?.len();
-        let head = object.bytes.len() - len;
-        let clip = |at: u64| head + usize::try_from(at).unwrap_or(len).min(len);
-        let (start, end) = (clip(range.start), clip(range.end));
-        Ok(object.bytes.slice(start..end.max(start)))
+        let mut bytes = vec![0; len];
+        let have = value.read_at(&mut bytes, range.start)?;
+        bytes.truncate(have);
+        Ok(bytes.into())
+    }
+
+    fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
+        let open = |key: &Key| -> Result<Option<Box<dyn ValueRead>>> {
+            if wait == Wait::Block
+                && !matches!(self.get(key, Wait::Resident)?, Found::Object(_))
+                && let Ok(id) = oid::from_hash(&key.hash)
+                && let Some(blob) = self.objects.large(&id)?
+            {
+                return Ok(Some(Box::new(blob)));
+            }
+            open_whole(self, &[*key], wait).map(|mut opened| opened.pop().flatten())
+        };
+        keys.iter().map(open).collect()
     }
 
     fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {

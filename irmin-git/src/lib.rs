@@ -40,6 +40,7 @@ mod consolidate;
 mod files;
 mod flush;
 mod init;
+mod large;
 mod oid;
 mod open;
 mod pack;

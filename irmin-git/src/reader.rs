@@ -13,13 +13,17 @@ use irmin_core::io::{Io, StdIo};
 use irmin_core::lock::Mutex;
 use irmin_core::{Code, Error, HashPrefix, Kind, Result};
 
-use crate::files;
 use crate::oid::{self, Oid};
+use crate::pack::inflate::Blob;
 use crate::pack::read::Pack;
 use crate::temp::PACKS;
+use crate::{files, large};
 
 /// How often an object is searched for while packs keep changing.
 const SEARCHES: u32 = 8;
+
+/// The largest value that is read and written whole where it could be a stream, in bytes.
+pub(crate) const WHOLE: u64 = 1 << 20;
 
 /// A source of objects.
 pub(crate) trait ObjectReader: Send + Sync + fmt::Debug {
@@ -28,6 +32,13 @@ pub(crate) trait ObjectReader: Send + Sync + fmt::Debug {
     /// # Errors
     /// `corrupt_object`, `payload_too_large`, `io`.
     fn read(&self, id: &Oid) -> Result<Option<(Kind, Vec<u8>)>>;
+
+    /// A blob of more than [`WHOLE`] bytes, to be read piece by piece; `None` for what is not there,
+    /// not so large, no blob, or stored as a delta, which is for [`read`](ObjectReader::read).
+    ///
+    /// # Errors
+    /// `corrupt_object`, `io`.
+    fn large(&self, id: &Oid) -> Result<Option<Blob>>;
 
     /// Whether there is such an object.
     ///
@@ -188,6 +199,13 @@ impl ObjectReader for GixReader {
         })
     }
 
+    fn large(&self, id: &Oid) -> Result<Option<Blob>> {
+        use gix::odb::Header as _;
+        let header = self.search(id, |odb| odb.try_header(&ObjectId::Sha1(*id)))?;
+        let large = header.is_some_and(|h| h.kind() == gix::objs::Kind::Blob && h.size() > WHOLE);
+        if large { large::find(&self.objects, id) } else { Ok(None) }
+    }
+
     fn contains(&self, id: &Oid) -> Result<bool> {
         use gix::objs::Exists as _;
         use gix::odb::Header as _;
@@ -317,6 +335,10 @@ impl IoReader {
 impl ObjectReader for IoReader {
     fn read(&self, id: &Oid) -> Result<Option<(Kind, Vec<u8>)>> {
         self.first(|pack| pack.find(id, self.limit))
+    }
+
+    fn large(&self, id: &Oid) -> Result<Option<Blob>> {
+        self.first(|pack| pack.large(id, WHOLE))
     }
 
     fn contains(&self, id: &Oid) -> Result<bool> {

@@ -1,17 +1,21 @@
 //! A write that does not fit in memory: a pack that grows on disk and is named when published.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use irmin_core::backend::{Backend, Batch, Durability, Note, Published, RefEdit, Stage};
-use irmin_core::io::{File, LockGuard, OpenMode};
-use irmin_core::{Code, Error, Hash, Key, Object, Result};
+use irmin_core::backend::{
+    Backend, Batch, Durability, Note, Published, RefEdit, Stage, put_collected,
+};
+use irmin_core::io::{Exactly, File, LockGuard, OpenMode, Read};
+use irmin_core::{Code, Error, Format, Hash, Key, Object, Result};
 
 use crate::backend::{GitBackend, NewBatch, encode, object};
 use crate::files;
 use crate::oid::{self, Oid};
 use crate::pack::write::{Running, pack_header};
-use crate::pack::{HEADER, Place, index, read};
+use crate::pack::{HEADER, Place, index, read, stream};
 use crate::publish::StagedPack;
+use crate::reader::WHOLE;
 use crate::temp::{PACKS, STAGE};
 
 /// How much of a pack is read at once to hash it.
@@ -116,6 +120,20 @@ impl Stage for GitStage<'_> {
         self.end += bytes.len() as u64;
         self.table.extend(places);
         Ok(objects.iter().map(|o| Key::from(o.id)).collect())
+    }
+
+    fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
+        if len <= WHOLE {
+            return put_collected(self, format, len, read);
+        }
+        self.backend.line.lock().alive()?;
+        let written = stream::write(&*self.file, self.end, len, Exactly::new(read, len))?;
+        // What is there already is written over by what comes next.
+        if let Entry::Vacant(place) = self.table.entry(written.id) {
+            place.insert((self.end, written.crc));
+            self.end = written.end;
+        }
+        Ok(oid::to_key(&written.id))
     }
 
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {

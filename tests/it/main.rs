@@ -25,6 +25,7 @@ mod git_crash;
 mod git_kill;
 mod git_neighbours;
 mod git_repository;
+mod git_streams;
 mod git_writers;
 mod history;
 mod inodes;

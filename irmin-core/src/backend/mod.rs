@@ -31,8 +31,8 @@ pub use memory::MemoryBackend;
 pub use notify::{Notifier, WatchGuard};
 pub use ref_table::RefTable;
 pub use strict::StrictMemory;
-pub(crate) use values::Held;
-pub use values::ValueRead;
+pub(crate) use values::{Held, copy_value, value_hash};
+pub use values::{ValueRead, open_whole, put_collected};
 
 /// The most objects that [`Backend::find_prefix`] answers: more candidates help nobody choose.
 pub const MAX_CANDIDATES: usize = 32;
@@ -247,7 +247,7 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`get_many`](Backend::get_many), and `invalid_argument` if an object is no value.
     fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
-        values::open_whole(self, keys, wait)
+        open_whole(self, keys, wait)
     }
 
     /// Where objects are: `None` where there is no such object.
@@ -368,10 +368,7 @@ pub trait Stage: Send {
     /// `invalid_argument` if there are fewer or more bytes than `len`, as [`put`](Stage::put), and
     /// those of reading.
     fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
-        let object = values::collect(format, len, read)?;
-        let hash = object.id;
-        let keys = self.put(Vec::from([object]))?;
-        Ok(keys.first().copied().unwrap_or(Key::from(hash)))
+        put_collected(self, format, len, read)
     }
 
     /// Reads objects of this stage; `None` for any other.

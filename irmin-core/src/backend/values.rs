@@ -6,11 +6,15 @@ use core::fmt::Debug;
 
 use bytes::Bytes;
 
-use super::{Backend, Wait};
+use super::{Backend, Stage, Wait};
 use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
 use crate::id::Key;
-use crate::io::{Exactly, Read};
+use crate::io::{Exactly, Read, Write};
 use crate::object::{Format, Kind, Object};
+
+/// How much of a value is in memory at once when it is copied.
+const PIECE: usize = 256 << 10;
 
 /// A value that is open for reading, as a stream or anywhere in it.
 ///
@@ -61,8 +65,11 @@ pub(super) fn hold(format: &Format, object: &Object) -> Result<Box<dyn ValueRead
     Ok(Box::new(Held(format.layout().decode_value(object)?)))
 }
 
-/// Opens values by reading them whole.
-pub(super) fn open_whole<B: Backend + ?Sized>(
+/// Opens values by reading them whole: for stores that do no better, and for values that are small.
+///
+/// # Errors
+/// As [`Backend::open_values`].
+pub fn open_whole<B: Backend + ?Sized>(
     backend: &B,
     keys: &[Key],
     wait: Wait,
@@ -72,15 +79,67 @@ pub(super) fn open_whole<B: Backend + ?Sized>(
     objects.into_iter().map(|object| object.map(open).transpose()).collect()
 }
 
-/// The object of a value that comes as a stream, all of it in memory.
-pub(super) fn collect(format: &Format, len: u64, read: &mut dyn Read) -> Result<Object> {
+/// Copies a whole value, and says what hash it has.
+///
+/// # Errors
+/// Those of reading and of `to`.
+pub(crate) fn copy_value(
+    format: &Format,
+    value: &mut dyn ValueRead,
+    to: &mut dyn Write,
+) -> Result<Hash> {
+    let mut hasher = format.hasher(value.len());
+    let mut piece = alloc::vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let n = value.read_at(&mut piece, at)?;
+        let bytes = piece.get(..n).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(hasher.finish());
+        }
+        hasher.update(bytes);
+        to.write(bytes)?;
+        at += n as u64;
+    }
+}
+
+/// The hash of a value, from its bytes.
+///
+/// # Errors
+/// Those of reading.
+pub(crate) fn value_hash(format: &Format, value: &mut dyn ValueRead) -> Result<Hash> {
+    struct Nowhere;
+    impl Write for Nowhere {
+        fn write(&mut self, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
+    }
+    copy_value(format, value, &mut Nowhere)
+}
+
+/// Puts a value that comes as a stream into a stage whole: for stages that do no better, and for
+/// values that are small.
+///
+/// # Errors
+/// As [`Stage::put_value`].
+pub fn put_collected<S: Stage + ?Sized>(
+    stage: &mut S,
+    format: &Format,
+    len: u64,
+    read: &mut dyn Read,
+) -> Result<Key> {
     let mut stream = Exactly::new(read, len);
     let mut value = Vec::new();
     let mut piece = alloc::vec![0; 1 << 16];
     loop {
-        match stream.fill(&mut piece)? {
-            0 => return Ok(format.value(&value)),
-            n => value.extend_from_slice(piece.get(..n).unwrap_or_default()),
+        let n = stream.fill(&mut piece)?;
+        if n == 0 {
+            break;
         }
+        value.extend_from_slice(piece.get(..n).unwrap_or_default());
     }
+    let object = format.value(&value);
+    let hash = object.id;
+    let keys = stage.put(Vec::from([object]))?;
+    Ok(keys.first().copied().unwrap_or(Key::from(hash)))
 }

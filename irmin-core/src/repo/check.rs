@@ -8,9 +8,9 @@ use core::fmt;
 use hashbrown::HashSet;
 
 use super::Repo;
-use crate::backend::{Target, View, Wait, resolve_ref};
+use crate::backend::{Target, View, Wait, resolve_ref, value_hash};
 use crate::contents::Contents;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::hash::Hash;
 use crate::id::Key;
 use crate::name::{HEADS, RefName};
@@ -312,6 +312,7 @@ impl Check<'_> {
                     match self.store.backend().get_many(&[item.key], Wait::Block) {
                         Ok(found) => self.look(item, found.into_iter().next().flatten()),
                         Err(e) if is_fatal(e.kind()) => return Err(e),
+                        Err(e) if e.kind() == ErrorKind::TooLarge => self.stream(item, e)?,
                         Err(e) if e.kind() == ErrorKind::Corrupt => {
                             self.report.problem(item, Damage::Corrupt(alloc::format!("{e}")));
                         }
@@ -319,6 +320,35 @@ impl Check<'_> {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Hashes a value that the store does not hand out whole.
+    fn stream(&mut self, item: Item, refusal: Error) -> Result<()> {
+        let hash = item.key.hash;
+        let opened = match self.store.backend().open_values(&[item.key], Wait::Block) {
+            Ok(opened) => opened.into_iter().next().flatten(),
+            Err(e) if is_fatal(e.kind()) || e.kind() == ErrorKind::TooLarge => return Err(refusal),
+            Err(e) => {
+                self.report.problem(item, Damage::Corrupt(alloc::format!("{e}")));
+                return Ok(());
+            }
+        };
+        let Some(mut value) = opened else {
+            self.report.problem(item, Damage::Missing);
+            return Ok(());
+        };
+        self.report.values += 1;
+        self.report.bytes += value.len();
+        match value_hash(self.store.format(), &mut *value) {
+            Ok(actual) if actual == hash => {}
+            Ok(actual) => {
+                let why = alloc::format!("its bytes hash to {actual}");
+                self.report.problem(item, Damage::Corrupt(why));
+            }
+            Err(e) if is_fatal(e.kind()) => return Err(e),
+            Err(e) => self.report.problem(item, Damage::Corrupt(alloc::format!("{e}"))),
         }
         Ok(())
     }
@@ -392,5 +422,6 @@ impl Check<'_> {
 
 /// Whether an error is of the surroundings and not of an object.
 fn is_fatal(kind: ErrorKind) -> bool {
-    !matches!(kind, ErrorKind::Corrupt | ErrorKind::Missing | ErrorKind::Collected)
+    use ErrorKind::{Collected, Corrupt, Missing, TooLarge};
+    !matches!(kind, Corrupt | Missing | Collected | TooLarge)
 }

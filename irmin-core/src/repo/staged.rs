@@ -91,6 +91,12 @@ impl<C: Contents> Staged<'_, C> {
         self.tree.remove(path)
     }
 
+    /// The tree so far: what was set in it can be read once it is published.
+    #[must_use]
+    pub fn tree(&self) -> &Tree<C> {
+        &self.tree
+    }
+
     /// Whether there is a value or a directory at a path.
     ///
     /// # Errors

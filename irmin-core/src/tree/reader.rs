@@ -6,14 +6,11 @@ use core::fmt;
 
 use super::raw::{Raw, Slot, Value};
 use super::store::Store;
-use crate::backend::{Held, ValueRead};
+use crate::backend::{Held, ValueRead, copy_value};
 use crate::error::{Error, Result};
 use crate::id::Key;
 use crate::io::{Read, Write};
 use crate::object::Metadata;
-
-/// How much of a value is in memory at once when it is copied.
-const PIECE: usize = 256 << 10;
 
 /// A value that is open for reading, piece by piece: see [`Tree::open`](super::Tree::open).
 ///
@@ -94,32 +91,21 @@ impl ValueReader {
     /// # Errors
     /// `corrupt_object` at the end if it has not, those of reading and of `to`.
     pub fn copy_to(&mut self, to: &mut dyn Write) -> Result<()> {
-        let mut hashing = match &self.stored {
+        match &self.stored {
+            // Otherwise it is in memory, and was checked when it was read.
             Some((store, key)) if store.keeps_text() => {
-                Some((store.format().hasher(self.len()), key))
-            }
-            _ => None,
-        };
-        let mut piece = alloc::vec![0; PIECE];
-        let mut at = 0;
-        loop {
-            let n = self.value.read_at(&mut piece, at)?;
-            let bytes = piece.get(..n).unwrap_or_default();
-            if bytes.is_empty() {
-                break;
-            }
-            if let Some((hasher, _)) = &mut hashing {
-                hasher.update(bytes);
-            }
-            to.write(bytes)?;
-            at += n as u64;
-        }
-        match hashing.map(|(hasher, key)| (hasher.finish(), key.hash)) {
-            Some((actual, hash)) if actual != hash => {
+                let actual = copy_value(store.format(), &mut *self.value, to)?;
+                if actual == key.hash {
+                    return Ok(());
+                }
                 let why = format_args!("its bytes hash to {actual}");
-                Err(Error::corrupt("value", &hash, why))
+                Err(Error::corrupt("value", &key.hash, why))
             }
-            _ => Ok(()),
+            _ => {
+                let mut all = alloc::vec![0; usize::try_from(self.len()).unwrap_or(usize::MAX)];
+                self.value.read_at(&mut all, 0)?;
+                to.write(&all)
+            }
         }
     }
 }

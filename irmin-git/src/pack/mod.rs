@@ -6,7 +6,9 @@
 //! read through gix.
 
 pub(crate) mod index;
+pub(crate) mod inflate;
 pub(crate) mod read;
+pub(crate) mod stream;
 pub(crate) mod write;
 
 use irmin_core::Kind;

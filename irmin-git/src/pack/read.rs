@@ -1,21 +1,26 @@
 //! Reading entries of packs that hold whole objects: bounded, strict, without mapping files.
 
-use flate2::{Decompress, FlushDecompress, Status};
+use std::sync::Arc;
+
+use irmin_core::backend::ValueRead as _;
 use irmin_core::io::{File, Io, OpenMode};
-use irmin_core::{Code, Error, Kind, Result};
+use irmin_core::{Code, Error, Hash, Kind, Result};
 
 use super::index::Index;
+use super::inflate::{Blob, Inflate};
 use super::{HEADER, MAGIC, Place, TRAILER, kind_of};
 use crate::files;
 use crate::oid::{self, Oid};
 
 /// The most bytes of an index that are read into memory.
 const MAX_INDEX: u64 = 1 << 30;
+/// How much room the bytes of an object get at first.
+const STEP: usize = 64 << 10;
 
 /// A pack and its index, open for reading.
 #[derive(Debug)]
 pub(crate) struct Pack {
-    file: Box<dyn File>,
+    file: Arc<dyn File>,
     len: u64,
     /// Its index.
     pub(crate) index: Index,
@@ -47,7 +52,7 @@ impl Pack {
         if !head.starts_with(&MAGIC) || !head.ends_with(&count) || tail != index.pack {
             return Err(damaged("it is not the pack that its index describes"));
         }
-        Ok(Pack { file, len, index })
+        Ok(Pack { file: file.into(), len, index })
     }
 
     /// Where each entry begins and ends, in order of offset.
@@ -79,6 +84,17 @@ impl Pack {
         Ok(bytes)
     }
 
+    /// A blob of this pack of more than `whole` bytes, to be read piece by piece; `None` for
+    /// anything else.
+    ///
+    /// # Errors
+    /// `corrupt_object`, `io`.
+    pub(crate) fn large(&self, id: &Oid, whole: u64) -> Result<Option<Blob>> {
+        let Some(place) = self.index.find(id) else { return Ok(None) };
+        let blob = blob(self.file.clone(), id, place.offset)?;
+        Ok(blob.filter(|blob| blob.len() > whole))
+    }
+
     /// An object of this pack: its kind and body; `None` if the pack does not have it.
     ///
     /// # Errors
@@ -89,6 +105,17 @@ impl Pack {
             None => Ok(None),
         }
     }
+}
+
+/// The blob whose entry begins at an offset, to be read piece by piece; `None` for a delta and for
+/// anything but a blob.
+///
+/// # Errors
+/// `corrupt_object`, `io`.
+pub(crate) fn blob(file: Arc<dyn File>, id: &Oid, at: u64) -> Result<Option<Blob>> {
+    let id = oid::to_hash(id);
+    let Start { kind, size, stream } = start(&*file, &id, at)?;
+    Ok((kind == Some(Kind::Value)).then(|| Blob::new(file, id, stream, 0, size)))
 }
 
 /// What the header of an entry says.
@@ -122,61 +149,57 @@ pub(crate) fn is_whole(entry: &[u8]) -> bool {
     header(entry).is_some_and(|h| kind_of(h.number).is_some())
 }
 
+/// Where the zlib stream of an entry begins, what it holds, and how long that is.
+pub(crate) struct Start {
+    /// `None` for a delta.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) size: u64,
+    pub(crate) stream: u64,
+}
+
+/// Reads the header of the entry that begins at an offset.
+///
+/// # Errors
+/// `corrupt_object`, `io`.
+pub(crate) fn start(file: &dyn File, id: &Hash, at: u64) -> Result<Start> {
+    let mut head = [0; 16];
+    let filled = file.read_at(&mut head, at)?;
+    let found = header(head.get(..filled).unwrap_or_default())
+        .ok_or_else(|| Error::corrupt("object", id, "its entry has no header"))?;
+    let kind = kind_of(found.number);
+    if kind.is_none() && !matches!(found.number, 6 | 7) {
+        return Err(Error::corrupt("object", id, "its entry has an unknown type"));
+    }
+    Ok(Start { kind, size: found.size, stream: at + found.len as u64 })
+}
+
 /// The object whose entry begins at an offset.
 ///
 /// # Errors
 /// `corrupt_object`, `payload_too_large`, `unsupported` for a delta, `io`.
 pub(crate) fn entry(file: &dyn File, id: &Oid, at: u64, limit: usize) -> Result<(Kind, Vec<u8>)> {
     let name = oid::to_hash(id);
-    let corrupt = |why: &str| Error::corrupt("object", &name, why);
-    let mut chunk = vec![0; 4096];
-    let mut filled = file.read_at(&mut chunk, at)?;
-    let head = header(chunk.get(..filled).unwrap_or_default())
-        .ok_or_else(|| corrupt("its entry has no header"))?;
-    let kind = kind_of(head.number).ok_or_else(|| match head.number {
-        6 | 7 => Error::new(Code::Unsupported, format!("object {name} is stored as a delta")),
-        _ => corrupt("its entry has an unknown type"),
-    })?;
-    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+    let Start { kind, size, stream } = start(file, &name, at)?;
+    let Some(kind) = kind else {
+        return Err(Error::new(Code::Unsupported, format!("object {name} is stored as a delta")));
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     if size > limit {
         let why = format!("object {name} has {size} bytes, the limit is {limit}");
         return Err(Error::new(Code::PayloadTooLarge, why));
     }
-    // One byte more than promised, so that a stream that goes on is noticed.
-    let mut out = Vec::with_capacity(size.min(1 << 20) + 1);
-    let mut zlib = Decompress::new(true);
-    let mut from = head.len;
-    let mut next = at + filled as u64;
-    loop {
-        let input = chunk.get(from..filled).unwrap_or_default();
-        if out.len() == out.capacity() {
-            out.reserve(out.len().min(size + 1 - out.len().min(size)).max(1));
-        }
-        let (before, made) = (zlib.total_in(), out.len());
-        let status = zlib
-            .decompress_vec(input, &mut out, FlushDecompress::None)
-            .map_err(|_| corrupt("its zlib stream is damaged"))?;
-        let taken = usize::try_from(zlib.total_in() - before).unwrap_or(usize::MAX);
-        from = from.saturating_add(taken);
-        if out.len() > size {
-            return Err(corrupt("it is longer than its header says"));
-        }
-        if status == Status::StreamEnd {
-            break;
-        }
-        if from >= filled {
-            filled = file.read_at(&mut chunk, next)?;
-            (from, next) = (0, next + filled as u64);
-            if filled == 0 {
-                return Err(corrupt("its zlib stream does not end"));
-            }
-        } else if taken == 0 && out.len() == made && out.len() < out.capacity() {
-            return Err(corrupt("its zlib stream is damaged"));
+    let mut inflate = Inflate::new(stream, size as u64);
+    // Nothing is allocated on the word of the header alone.
+    let mut out = Vec::new();
+    while out.len() < size {
+        let done = out.len();
+        out.resize(size.min(done.saturating_mul(2).max(STEP)), 0);
+        let n = inflate.read(file, &name, out.get_mut(done..).unwrap_or_default())?;
+        if done + n < out.len() {
+            return Err(Error::corrupt("object", &name, "it is shorter than its header says"));
         }
     }
-    if out.len() < size {
-        return Err(corrupt("it is shorter than its header says"));
-    }
+    inflate.end(file, &name)?;
     Ok((kind, out))
 }
 

@@ -43,7 +43,7 @@ impl Encoder {
         }
         let number = type_number(object.kind).ok_or_else(|| oid::not_of_git(object.kind))?;
         let mut bytes = Vec::with_capacity(body.len() / 2 + 64);
-        header(number, body.len(), &mut bytes);
+        header(number, body.len() as u64, &mut bytes);
         self.deflate(body, &mut bytes)?;
         Ok(Entry { id, crc: crc32fast::hash(&bytes), bytes })
     }
@@ -73,8 +73,8 @@ impl std::fmt::Debug for Encoder {
 }
 
 /// Appends the header of an entry: type and size, in groups of 4 and then 7 bits.
-fn header(number: u8, size: usize, out: &mut Vec<u8>) {
-    let low = |n: usize, mask: u8| n.to_le_bytes()[0] & mask;
+pub(crate) fn header(number: u8, size: u64, out: &mut Vec<u8>) {
+    let low = |n: u64, mask: u8| n.to_le_bytes()[0] & mask;
     let mut byte = (number << 4) | low(size, 0x0f);
     let mut rest = size >> 4;
     while rest > 0 {
