@@ -23,6 +23,22 @@ pub(crate) mod style {
     pub(crate) const HASH: Style = AnsiColor::Yellow.on_default();
     pub(crate) const STRONG: Style = Style::new().bold();
     pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+    /// The colours of the lanes of a graph, one after another.
+    const LANES: [AnsiColor; 6] = [
+        AnsiColor::Red,
+        AnsiColor::Green,
+        AnsiColor::Yellow,
+        AnsiColor::Blue,
+        AnsiColor::Magenta,
+        AnsiColor::Cyan,
+    ];
+
+    /// The colour of a lane by its number.
+    pub(crate) fn lane(number: usize) -> Style {
+        let color = LANES.iter().cycle().nth(number % LANES.len()).copied();
+        color.unwrap_or(AnsiColor::Red).on_default()
+    }
 }
 
 enum Sink {

@@ -48,6 +48,7 @@ pub mod backend;
 pub mod contents;
 mod dot;
 mod error;
+pub mod graph;
 mod hash;
 pub mod history;
 mod id;

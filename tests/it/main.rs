@@ -27,6 +27,7 @@ mod git_neighbours;
 mod git_repository;
 mod git_streams;
 mod git_writers;
+mod graph;
 mod history;
 mod inodes;
 mod kv;

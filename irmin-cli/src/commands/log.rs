@@ -1,8 +1,11 @@
 //! `irmin log`: the history of the branch.
 
+use std::collections::HashSet;
+
 use clap::Args;
+use irmin_core::graph::{self, Block, Drawing, Row};
 use irmin_core::history::LastModified;
-use irmin_core::{Commit, Contents, LogOptions, Path, Repo};
+use irmin_core::{Commit, CommitId, Contents, LogOptions, Path, Repo};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -15,12 +18,13 @@ use crate::time;
 /// List commits.
 ///
 /// The newest come first, and none before a commit that follows it. With a path only the commits
-/// that changed what is there are listed.
+/// that changed what is there are listed. --graph draws lines from commits to those they follow,
+/// and keeps the commits of one line together.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin log --root notes.git
-  irmin log --root notes.git --oneline -n 10
+  irmin log --root notes.git --oneline --graph
   irmin log --root notes.git greetings/en")]
 pub(crate) struct LogArgs {
     /// List only the commits that changed this key or directory
@@ -38,6 +42,9 @@ pub(crate) struct LogArgs {
     /// One line for a commit: its short hash and the first line of its message
     #[arg(long)]
     oneline: bool,
+    /// Draw the graph of the commits beside them
+    #[arg(long, conflicts_with = "reverse")]
+    graph: bool,
     /// Show plain text without pager
     #[arg(long)]
     plain: bool,
@@ -53,11 +60,15 @@ impl Work for LogArgs {
             session.out.page(self.pager.as_deref(), session.env);
         }
         let zone = time::local();
+        if self.graph {
+            return self.drawn(session, repo, head, &zone);
+        }
         for commit in self.commits(repo, head)? {
             if session.out.json {
                 session.out.json(&commit_json(&commit))?;
             } else if self.oneline {
-                oneline(&mut session.out, &commit)?;
+                let line = oneline(&session.out, &commit);
+                session.out.line(line)?;
             } else {
                 entry(&mut session.out, &commit, &zone)?;
             }
@@ -67,6 +78,62 @@ impl Work for LogArgs {
 }
 
 impl LogArgs {
+    /// Prints the commits with their graph.
+    fn drawn<C: Contents>(
+        &self,
+        session: &mut Session<'_>,
+        repo: &Repo<C>,
+        head: Commit<C>,
+        zone: &TimeZone,
+    ) -> Outcome {
+        let mut drawing = Drawing::new();
+        let listed = self.graph(repo, head)?;
+        let max = self.max_count.filter(|n| *n > 0).unwrap_or(usize::MAX);
+        for (commit, parents) in listed.into_iter().skip(self.skip).take(max) {
+            let block = drawing.commit(&commit.id(), &parents);
+            let out = &mut session.out;
+            if out.json {
+                out.json(&drawn_json(&commit, &block))?;
+                continue;
+            }
+            let text = if self.oneline {
+                vec![oneline(out, &commit)]
+            } else {
+                entry_lines(out, &commit, zone)
+            };
+            beside(out, &block, &text)?;
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// The commits that are drawn, in an order for drawing, each with its parents among them.
+    fn graph<C: Contents>(
+        &self,
+        repo: &Repo<C>,
+        head: Commit<C>,
+    ) -> Outcome<Vec<(Commit<C>, Vec<CommitId>)>> {
+        let all = repo.log(std::slice::from_ref(&head), &LogOptions::default())?;
+        let drawn = match &self.path {
+            None => all.iter().map(|commit| (commit.id(), commit.parent_ids())).collect(),
+            Some(path) => {
+                let changed = repo.last_modified(&[head], path, LastModified::default())?;
+                let changed: HashSet<CommitId> = changed.iter().map(Commit::id).collect();
+                let mark = |commit: &Commit<C>| {
+                    (commit.id(), commit.parent_ids(), changed.contains(&commit.id()))
+                };
+                graph::condense(&all.iter().map(mark).collect::<Vec<_>>())
+            }
+        };
+        let order = graph::keep_lines(&drawn);
+        let mut commits: std::collections::HashMap<CommitId, Commit<C>> =
+            all.into_iter().map(|commit| (commit.id(), commit)).collect();
+        let take = |place: usize| {
+            let (id, parents) = drawn.get(place)?;
+            Some((commits.remove(id)?, parents.clone()))
+        };
+        Ok(order.into_iter().filter_map(take).collect())
+    }
+
     /// What is listed, in its order.
     fn commits<C: Contents>(&self, repo: &Repo<C>, head: Commit<C>) -> Outcome<Vec<Commit<C>>> {
         let max = self.max_count.filter(|n| *n > 0);
@@ -100,23 +167,84 @@ pub(crate) fn entry<C: Contents>(
     commit: &Commit<C>,
     zone: &TimeZone,
 ) -> Outcome<()> {
-    let info = commit.info();
-    out.styled(style::HASH, format!("commit {}", commit.id()))?;
-    let author = out.foreign(&info.author.author);
-    out.line([b"Author: ", author.as_slice()].concat())?;
-    out.line(format!("Date: {}", time::format(info.author.date, zone)))?;
-    out.line("")?;
-    let message = out.foreign(trim(&info.message));
-    out.line(message)?;
-    out.line("")?;
+    for line in entry_lines(out, commit, zone) {
+        out.line(line)?;
+    }
     Ok(())
 }
 
-fn oneline<C: Contents>(out: &mut Output, commit: &Commit<C>) -> Outcome<()> {
+/// The lines of an entry; one of a message may hold several.
+fn entry_lines<C: Contents>(out: &Output, commit: &Commit<C>, zone: &TimeZone) -> Vec<Vec<u8>> {
+    let info = commit.info();
+    let author = out.foreign(&info.author.author);
+    vec![
+        out.paint(style::HASH, format!("commit {}", commit.id()).as_bytes()),
+        [b"Author: ", author.as_slice()].concat(),
+        format!("Date: {}", time::format(info.author.date, zone)).into_bytes(),
+        Vec::new(),
+        out.foreign(trim(&info.message)),
+        Vec::new(),
+    ]
+}
+
+fn oneline<C: Contents>(out: &Output, commit: &Commit<C>) -> Vec<u8> {
     let hash = out.paint(style::HASH, commit.id().hash().short(SHORT).as_bytes());
     let message = out.foreign(subject(&commit.info().message));
-    out.line([hash.as_slice(), b" ", &message].concat())?;
-    Ok(())
+    [hash.as_slice(), b" ", &message].concat()
+}
+
+/// Prints the rows of a graph with text beside them, from the row of the commit on.
+fn beside(out: &mut Output, block: &Block<CommitId>, text: &[Vec<u8>]) -> Outcome<()> {
+    let mut lines = text.iter().flat_map(|text| text.split(|b| *b == b'\n'));
+    let (above, rows) = block.rows.split_at(block.commit_row.min(block.rows.len()));
+    for row in above {
+        let row = painted(out, row);
+        out.line(row)?;
+    }
+    let mut rows = rows.iter();
+    loop {
+        let (row, line) = (rows.next(), lines.next());
+        if row.is_none() && line.is_none() {
+            return Ok(());
+        }
+        let row = row.unwrap_or(&block.rest);
+        let mut all = painted(out, row);
+        if let Some(line) = line.filter(|line| !line.is_empty()) {
+            let blanks = block.width.saturating_sub(row.cells.len()).max(1);
+            all.extend(std::iter::repeat_n(b' ', blanks));
+            all.extend_from_slice(line);
+        }
+        out.line(all)?;
+    }
+}
+
+/// A row in the colours of its lanes, where colours are on.
+fn painted(out: &Output, row: &Row) -> Vec<u8> {
+    let mut text = Vec::new();
+    for cell in &row.cells {
+        let mut glyph = [0; 4];
+        let glyph = cell.glyph.encode_utf8(&mut glyph).as_bytes();
+        match cell.color {
+            Some(color) => text.extend(out.paint(style::lane(color), glyph)),
+            None => text.extend_from_slice(glyph),
+        }
+    }
+    text
+}
+
+/// A commit and its place in a graph as JSON.
+fn drawn_json<C: Contents>(commit: &Commit<C>, block: &Block<CommitId>) -> Value {
+    let mut object = commit_json(commit);
+    let edges =
+        block.placed.edges.iter().map(
+            |edge| json!({"from": edge.from, "to": edge.to, "commit": edge.target.to_string()}),
+        );
+    let edges: Vec<Value> = edges.collect();
+    if let Value::Object(object) = &mut object {
+        object.insert("lane".into(), block.placed.lane.into());
+        object.insert("edges".into(), edges.into());
+    }
+    object
 }
 
 /// How many digits of a hash are printed where people read it.

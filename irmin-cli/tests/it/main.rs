@@ -6,6 +6,7 @@ mod exit_codes;
 mod files;
 mod git;
 mod help;
+mod history;
 mod names;
 mod output;
 mod shared_writers;

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L2", &["contents", "merge"]),
     ("L3", &["backend"]),
     ("L4", &["tree"]),
-    ("L5", &["history"]),
+    ("L5", &["graph", "history"]),
     ("L6", &["repo", "slice", "proof", "dot"]),
     ("L7", &["kv"]),
 ];
