@@ -7,13 +7,14 @@ use std::ops::ControlFlow;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
+use irmin_core::io::StdWrite;
 use irmin_core::tree::{FoldOptions, Visit};
 use irmin_core::{Contents, Metadata, Path, Repo, Tree, TreeKind};
 use serde_json::json;
 
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
-use crate::exit::{Carried, Exit, Failure, Outcome, Stop};
+use crate::exit::{Carried, Exit, Failure, Outcome};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -68,15 +69,15 @@ impl Work for ExportArgs {
         let mut progress = Progress::new(&session.out, "exporting", "files");
         leaves(&tree, |path, leaf| {
             progress.step();
-            let value = leaf.value()?.map(|value| value.encode()).transpose()?;
-            match (leaf.root_kind(), value) {
+            match leaf.root_kind() {
                 // Links come last, so that no file can be written through one of them.
-                (TreeKind::Value(Metadata::Link), Some(value)) => {
-                    links.push((path.clone(), value));
+                TreeKind::Value(Metadata::Link) => {
+                    let value = leaf.value()?.map(|value| value.encode()).transpose()?;
+                    links.extend(value.map(|value| (path.clone(), value)));
                 }
-                (TreeKind::Value(metadata), Some(value)) => {
+                TreeKind::Value(metadata) => {
                     files += 1;
-                    target.file(path, &value, metadata == Metadata::Exec)?;
+                    target.file(path, leaf, metadata == Metadata::Exec)?;
                 }
                 _ => skipped.push(prefix.join(path).to_string()),
             }
@@ -189,14 +190,24 @@ impl Target {
         Ok(file)
     }
 
-    fn file(&mut self, path: &Path, bytes: &[u8], exec: bool) -> Result<(), Stop> {
+    /// Writes a value as it is read, whatever its size.
+    fn file<C: Contents>(&mut self, path: &Path, value: &Tree<C>, exec: bool) -> Outcome<()> {
         let file = self.enter(path)?;
         let mut options = OpenOptions::new();
         // Making it new follows no link, not even one that was put there meanwhile.
         options.write(true).create_new(true);
         set_mode(&mut options, exec);
-        let written = options.open(&file).and_then(|mut file| file.write_all(bytes));
-        written.map_err(|e| Failure::file(&file, &e).into())
+        let mut opened = options.open(&file).map_err(|e| Failure::file(&file, &e))?;
+        if C::PLAIN {
+            if let Some(mut value) = value.open(Path::root())? {
+                let copied = value.copy_to(&mut StdWrite(&mut opened));
+                copied.map_err(|e| e.context(file.display()))?;
+            }
+        } else if let Some(value) = value.value()? {
+            let written = opened.write_all(&value.encode()?);
+            written.map_err(|e| Failure::file(&file, &e))?;
+        }
+        Ok(())
     }
 
     fn link(&mut self, path: &Path, target: &[u8]) -> Result<(), Failure> {
@@ -257,10 +268,15 @@ fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
 #[cfg(unix)]
 mod tests {
     use super::*;
+    use crate::exit::Stop;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     fn path(text: &str) -> Path {
         Path::parse(text).unwrap()
+    }
+
+    fn value(bytes: &'static [u8]) -> Tree {
+        Tree::of_contents(bytes).unwrap()
     }
 
     fn refused<T>(outcome: Outcome<T>) -> String {
@@ -274,8 +290,8 @@ mod tests {
     fn files_and_modes() {
         let dir = tempfile::tempdir().unwrap();
         let mut target = Target::new(&dir.path().join("new/out"), false).unwrap();
-        target.file(&path("a/b"), b"1", false).unwrap();
-        target.file(&path("a/x"), b"2", true).unwrap();
+        target.file(&path("a/b"), &value(b"1"), false).unwrap();
+        target.file(&path("a/x"), &value(b"2"), true).unwrap();
         target.link(&path("a/l"), b"../../..").unwrap();
         let at = |name: &str| dir.path().join("new/out").join(name);
         assert_eq!(fs::read(at("a/b")).unwrap(), b"1");
@@ -294,10 +310,10 @@ mod tests {
         symlink(&outside, root.join("link")).unwrap();
         fs::write(outside.join("file"), b"mine").unwrap();
         symlink(outside.join("file"), root.join("file")).unwrap();
-        let through = target.file(&path("link/x"), b"1", false);
+        let through = target.file(&path("link/x"), &value(b"1"), false);
         assert!(refused(through).contains("it is not a directory"));
         // A link where a file goes is replaced, not followed.
-        target.file(&path("file"), b"yours", false).unwrap();
+        target.file(&path("file"), &value(b"yours"), false).unwrap();
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"mine");
         assert_eq!(fs::read(root.join("file")).unwrap(), b"yours");
         for name in ["..", ".git", "GIT~1"] {

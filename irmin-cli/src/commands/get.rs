@@ -1,15 +1,18 @@
 //! `irmin get`: reading one value.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
-use irmin_core::{Contents, Path, Repo};
+use irmin_core::io::{StdWrite, Write};
+use irmin_core::{Branch, Code, Contents, Error, Path, Repo};
 use serde_json::{Map, Value};
 
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::{mode_name, put_value};
+use crate::output::{Output, mode_name, put_value};
 
 /// Read the value associated with a key.
 ///
@@ -33,6 +36,9 @@ pub(crate) struct GetArgs {
 impl Work for GetArgs {
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let branch = session.reads(repo)?;
+        if C::PLAIN && !session.out.json && self.stream(session, &branch)? {
+            return Ok(Exit::Ok);
+        }
         let found = branch.get_all(&self.path)?;
         let out = &mut session.out;
         let Some((value, metadata)) = found else {
@@ -64,6 +70,48 @@ impl Work for GetArgs {
             }
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl GetArgs {
+    /// Copies the value as it is read, whatever its size; `false` if there is none.
+    fn stream<C: Contents>(&self, session: &mut Session<'_>, branch: &Branch<C>) -> Outcome<bool> {
+        let Some(mut value) = branch.open(&self.path)? else { return Ok(false) };
+        if let Some(file) = &self.output {
+            let opened = File::create(file).map_err(|e| Failure::file(file, &e))?;
+            let copied = value.copy_to(&mut StdWrite(opened));
+            copied.map_err(|e| e.context(file.display()))?;
+            return Ok(true);
+        }
+        let mut printer = Printer { out: &mut session.out, last: None, failed: None };
+        match (value.copy_to(&mut printer), printer.failed, printer.last) {
+            // What became of standard output decides how the command ends.
+            (_, Some(e), _) => return Err(e.into()),
+            (copied, None, last) => {
+                copied?;
+                if session.out.terminal && last != Some(b'\n') {
+                    session.out.bytes(b"\n")?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Standard output, as something to copy a value to.
+struct Printer<'a> {
+    out: &'a mut Output,
+    last: Option<u8>,
+    failed: Option<io::Error>,
+}
+
+impl Write for Printer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> irmin_core::Result<()> {
+        self.last = bytes.last().copied().or(self.last);
+        self.out.bytes(bytes).map_err(|e| {
+            self.failed = Some(e);
+            Error::new(Code::Io, "standard output cannot be written")
+        })
     }
 }
 

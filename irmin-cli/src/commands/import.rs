@@ -1,9 +1,9 @@
 //! `irmin import`: a directory of files into the store.
 
-use std::io::Read as _;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
+use irmin_core::io::StdRead;
 use irmin_core::{
     Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo, Staged,
 };
@@ -18,6 +18,7 @@ use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
 use crate::settings::StoreKind;
 use crate::store::{Access, location};
+use crate::value::{Given, ValueArg};
 
 /// Import a directory of files, as one commit.
 ///
@@ -122,7 +123,17 @@ impl ImportArgs {
                 Found::File { path, file, exec } => {
                     tally.files += 1;
                     let mode = if exec { Metadata::Exec } else { Metadata::Normal };
-                    (path, read(&file, limit)?, mode)
+                    match given::<C>(&file, limit)? {
+                        Given::Whole(bytes) => (path, bytes, mode),
+                        Given::Large(opened, len) => {
+                            tally.bytes += len;
+                            staged
+                                .set_stream(&path, len, &mut StdRead(opened), mode)
+                                .map_err(|e| e.context(file.display()))?;
+                            progress.step();
+                            continue;
+                        }
+                    }
                 }
                 Found::Link { path, target } => {
                     tally.links += 1;
@@ -162,20 +173,12 @@ impl From<Failure> for Refused {
     }
 }
 
-fn read(path: &FilePath, limit: usize) -> Result<Vec<u8>, Refused> {
-    let failed = |e: std::io::Error| Failure::file(path, &e);
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .map_err(failed)?
-        .take(bound)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > limit {
-        let why = format!("{}: a value has at most {limit} bytes", path.display());
-        return Err(Error::new(Code::PayloadTooLarge, why).into());
+/// The value of a file; whole where its bytes have to be understood.
+fn given<C: Contents>(path: &FilePath, limit: usize) -> Result<Given, Failure> {
+    match C::PLAIN {
+        true => Given::file(path, limit),
+        false => ValueArg::File(path.to_owned()).read(limit).map(Given::Whole),
     }
-    Ok(bytes)
 }
 
 fn report<C: Contents>(

@@ -1,8 +1,12 @@
 //! `irmin set` and `irmin remove`: writing one value.
 
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+
 use clap::Args;
+use irmin_core::io::StdRead;
 use irmin_core::{
-    Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo,
+    Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo, Tree,
 };
 
 use crate::args::{Message, path_parser};
@@ -11,7 +15,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::names;
 use crate::ops::parse_mode;
 use crate::store::Access;
-use crate::value::{ValueArg, value_parser};
+use crate::value::{Given, ValueArg, value_parser};
 
 /// Update the value associated with a key.
 ///
@@ -62,7 +66,6 @@ impl Work for SetArgs {
 
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let limit = repo.limits().value;
-        let value = decode::<C>(self.value.read(limit)?)?;
         let test = match &self.conditions.if_value {
             Some(test) => Some(decode::<C>(test.read(limit)?)?),
             None => None,
@@ -72,16 +75,26 @@ impl Work for SetArgs {
             options = options.allow_empty();
         }
         let branch = session.branch(repo)?;
+        // A stream is written to a branch alone; what is large elsewhere has to fit in memory.
+        let streams = C::PLAIN && self.conditions.if_head.is_none() && branch.name().is_some();
+        let value = match streams {
+            true => self.value.open(limit)?,
+            false => Given::Whole(self.value.read(limit)?),
+        };
+        let value = match value {
+            Given::Whole(bytes) => decode::<C>(bytes)?,
+            Given::Large(file, len) => {
+                let commit = branch.staged(options, |staged| {
+                    self.check(staged.tree(), test.as_ref())?;
+                    let mut read = StdRead(rewound(&file)?);
+                    staged.set_stream(&self.path, len, &mut read, self.mode)
+                })?;
+                return session.wrote(&branch, commit.as_ref());
+            }
+        };
         let write = |branch: &Branch<C>, options: &CommitOptions| {
             branch.transaction(options.clone(), |tree| {
-                if self.conditions.if_absent && tree.exists(&self.path)? {
-                    return Err(unexpected(&self.path, "is there already"));
-                }
-                if test.is_some() && tree.get(&self.path)? != test {
-                    let there = tree.exists(&self.path)?;
-                    let why = if there { "has another value" } else { "has no value" };
-                    return Err(unexpected(&self.path, why));
-                }
+                self.check(tree, test.as_ref())?;
                 tree.set_with(&self.path, value.clone(), self.mode)
             })
         };
@@ -91,6 +104,28 @@ impl Work for SetArgs {
         };
         session.wrote(&branch, commit.as_ref())
     }
+}
+
+impl SetArgs {
+    /// Refuses to write over what is not as expected.
+    fn check<C: Contents>(&self, tree: &Tree<C>, test: Option<&C>) -> Result<(), Error> {
+        if self.conditions.if_absent && tree.exists(&self.path)? {
+            return Err(unexpected(&self.path, "is there already"));
+        }
+        if test.is_some() && tree.get(&self.path)?.as_ref() != test {
+            let there = tree.exists(&self.path)?;
+            let why = if there { "has another value" } else { "has no value" };
+            return Err(unexpected(&self.path, why));
+        }
+        Ok(())
+    }
+}
+
+/// A file from its beginning: a write that lost a race reads it again.
+pub(crate) fn rewound(mut file: &File) -> Result<&File, Error> {
+    let failed = |e| Error::new(Code::Io, "a file cannot be read again").with_source(e);
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    Ok(file)
 }
 
 /// The value of some bytes.

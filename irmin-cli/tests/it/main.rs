@@ -7,6 +7,7 @@ mod files;
 mod git;
 mod help;
 mod history;
+mod large;
 mod names;
 mod output;
 mod shared_writers;

@@ -1,5 +1,6 @@
 //! Checking a store: everything that its refs reach is there, whole, and of the right kind.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,9 +9,9 @@ use core::fmt;
 use hashbrown::HashSet;
 
 use super::Repo;
-use crate::backend::{Target, View, Wait, resolve_ref, value_hash};
+use crate::backend::{Target, ValueRead, View, Wait, resolve_ref, value_hash};
 use crate::contents::Contents;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::hash::Hash;
 use crate::id::Key;
 use crate::name::{HEADS, RefName};
@@ -188,6 +189,8 @@ struct Item {
 
 /// How many objects are read at once.
 const BATCH: usize = 256;
+/// How many values are open at once.
+const VALUES: usize = 16;
 
 /// The beginning of a hash. Two objects that agree in so much take as long to find as a collision
 /// of a hash twice as long as this, and a check of ten million objects takes memory for these
@@ -299,57 +302,69 @@ impl Check<'_> {
     fn batch(&mut self) -> Result<()> {
         // From the end: what was met last is nearest to the leaves, so that little waits.
         let items = self.waiting.split_off(self.waiting.len().saturating_sub(BATCH));
-        let keys: Vec<Key> = items.iter().map(|item| item.key).collect();
-        match self.store.backend().get_many(&keys, Wait::Block) {
-            Ok(found) => {
-                for (item, object) in items.into_iter().zip(found) {
-                    self.look(item, object);
-                }
+        let (values, others): (Vec<Item>, Vec<Item>) =
+            items.into_iter().partition(|item| item.expected == Expected::Kind(Kind::Value));
+        let mut values = values.into_iter();
+        loop {
+            // Few at a time: a store may hold some of each.
+            let some: Vec<Item> = values.by_ref().take(VALUES).collect();
+            if some.is_empty() {
+                break;
             }
-            Err(e) if is_fatal(e.kind()) => return Err(e),
-            Err(_) => {
-                for item in items {
-                    match self.store.backend().get_many(&[item.key], Wait::Block) {
-                        Ok(found) => self.look(item, found.into_iter().next().flatten()),
-                        Err(e) if is_fatal(e.kind()) => return Err(e),
-                        Err(e) if e.kind() == ErrorKind::TooLarge => self.stream(item, e)?,
-                        Err(e) if e.kind() == ErrorKind::Corrupt => {
-                            self.report.problem(item, Damage::Corrupt(alloc::format!("{e}")));
-                        }
-                        Err(_) => self.report.problem(item, Damage::Missing),
+            let keys: Vec<Key> = some.iter().map(|item| item.key).collect();
+            match self.store.backend().open_values(&keys, Wait::Block) {
+                Ok(opened) => {
+                    for (item, value) in some.into_iter().zip(opened) {
+                        self.value(item, value)?;
                     }
                 }
+                // Which of them it is, and whether it is a value at all, is said of each.
+                Err(_) => self.one_by_one(some)?,
+            }
+        }
+        let keys: Vec<Key> = others.iter().map(|item| item.key).collect();
+        match self.store.backend().get_many(&keys, Wait::Block) {
+            Ok(found) => {
+                for (item, object) in others.into_iter().zip(found) {
+                    self.look(item, object);
+                }
+                Ok(())
+            }
+            Err(e) if is_fatal(e.kind()) => Err(e),
+            Err(_) => self.one_by_one(others),
+        }
+    }
+
+    fn one_by_one(&mut self, items: Vec<Item>) -> Result<()> {
+        for item in items {
+            match self.store.backend().get_many(&[item.key], Wait::Block) {
+                Ok(found) => self.look(item, found.into_iter().next().flatten()),
+                Err(e) if is_fatal(e.kind()) => return Err(e),
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    self.report.problem(item, Damage::Corrupt(alloc::format!("{e}")));
+                }
+                Err(_) => self.report.problem(item, Damage::Missing),
             }
         }
         Ok(())
     }
 
-    /// Hashes a value that the store does not hand out whole.
-    fn stream(&mut self, item: Item, refusal: Error) -> Result<()> {
-        let hash = item.key.hash;
-        let opened = match self.store.backend().open_values(&[item.key], Wait::Block) {
-            Ok(opened) => opened.into_iter().next().flatten(),
-            Err(e) if is_fatal(e.kind()) || e.kind() == ErrorKind::TooLarge => return Err(refusal),
-            Err(e) => {
-                self.report.problem(item, Damage::Corrupt(alloc::format!("{e}")));
-                return Ok(());
-            }
-        };
-        let Some(mut value) = opened else {
+    /// Hashes a value as it is read: it may be larger than memory.
+    fn value(&mut self, item: Item, value: Option<Box<dyn ValueRead>>) -> Result<()> {
+        let Some(mut value) = value else {
             self.report.problem(item, Damage::Missing);
             return Ok(());
         };
         self.report.values += 1;
+        self.report.bytes += self.store.format().layout().value_header(value.len()).len() as u64;
         self.report.bytes += value.len();
-        match value_hash(self.store.format(), &mut *value) {
-            Ok(actual) if actual == hash => {}
-            Ok(actual) => {
-                let why = alloc::format!("its bytes hash to {actual}");
-                self.report.problem(item, Damage::Corrupt(why));
-            }
+        let why = match value_hash(self.store.format(), &mut *value) {
+            Ok(actual) if actual == item.key.hash => return Ok(()),
+            Ok(actual) => alloc::format!("its bytes hash to {actual}"),
             Err(e) if is_fatal(e.kind()) => return Err(e),
-            Err(e) => self.report.problem(item, Damage::Corrupt(alloc::format!("{e}"))),
-        }
+            Err(e) => alloc::format!("{e}"),
+        };
+        self.report.problem(item, Damage::Corrupt(why));
         Ok(())
     }
 
@@ -422,6 +437,5 @@ impl Check<'_> {
 
 /// Whether an error is of the surroundings and not of an object.
 fn is_fatal(kind: ErrorKind) -> bool {
-    use ErrorKind::{Collected, Corrupt, Missing, TooLarge};
-    !matches!(kind, Corrupt | Missing | Collected | TooLarge)
+    !matches!(kind, ErrorKind::Corrupt | ErrorKind::Missing | ErrorKind::Collected)
 }
