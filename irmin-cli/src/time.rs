@@ -27,6 +27,14 @@ pub(crate) fn format(seconds: i64, zone: &TimeZone) -> String {
     }
 }
 
+/// A date whose text sorts as time does: `2026-11-23 08:24:12`, or `@` and the seconds.
+pub(crate) fn sortable(seconds: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(time) => time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => format!("@{seconds}"),
+    }
+}
+
 /// The time zone of the user.
 pub(crate) fn local() -> TimeZone {
     TimeZone::system()
@@ -43,11 +51,13 @@ mod tests {
         let berlin = TimeZone::fixed(jiff::tz::offset(1));
         assert_eq!(format(0, &berlin), "Thu Jan 01 01:00:00 1970");
         assert_eq!(format(-1, &TimeZone::UTC), "Wed Dec 31 23:59:59 1969");
+        assert_eq!(sortable(1_795_422_252, &TimeZone::UTC), "2026-11-23 08:24:12");
     }
 
     #[test]
     fn dates_beyond_the_calendar() {
         assert_eq!(format(i64::MAX, &TimeZone::UTC), format!("@{}", i64::MAX));
+        assert_eq!(sortable(i64::MAX, &TimeZone::UTC), format!("@{}", i64::MAX));
         assert_eq!(format(i64::MIN, &TimeZone::UTC), format!("@{}", i64::MIN));
     }
 

@@ -11,11 +11,13 @@ pub(crate) mod get;
 pub(crate) mod head;
 pub(crate) mod help;
 pub(crate) mod import;
+pub(crate) mod last_modified;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod set;
+pub(crate) mod stats;
 pub(crate) mod store;
 pub(crate) mod tag;
 pub(crate) mod watch;
@@ -220,11 +222,13 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Branch(args) => session.work(args),
         Command::Tag(args) => session.work(args),
         Command::Log(args) => session.work(args),
+        Command::LastModified(args) => session.work(args),
         Command::Diff(args) => session.work(args),
         Command::Show(args) => session.work(args),
         Command::Apply(args) => session.work(args),
         Command::Import(args) => session.work(args),
         Command::Export(args) => session.work(args),
         Command::Check(args) => session.work(args),
+        Command::Stats(args) => session.work(args),
     }
 }

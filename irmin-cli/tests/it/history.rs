@@ -1,4 +1,4 @@
-//! What the history says: graphs.
+//! What the history says: graphs, who changed what last, and how much there is.
 
 use crate::support::Place;
 
@@ -65,4 +65,88 @@ fn graphs_of_a_path_and_as_json() {
     let colors = place.run(["log", "--graph", "--oneline", "--color", "always"]).ok();
     assert!(colors.contains("\u{1b}[31m|\u{1b}[0m\u{1b}[32m\\\u{1b}[0m"), "{colors:?}");
     place.run(["log", "--graph", "--reverse"]).fails(2);
+}
+
+/// A linear history in which each key changes now and then, and the answers of git for each key.
+#[test]
+fn last_changes_are_gits() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    let keys = ["a", "b", "dir/c", "dir/d", "dir/deep/e"];
+    for round in 0_u32..24 {
+        // Which keys change is spread by a product modulo a prime.
+        let key = keys[(round * 7 % 13) as usize % keys.len()];
+        let mut command = place.irmin();
+        command.env("IRMIN_DATE", (1_000_000_000 + round * 10).to_string());
+        command.args(["set", key, &round.to_string(), "-m", &format!("round {round}")]);
+        assert!(command.status().unwrap().success());
+    }
+    let ours = place.run(["last-modified"]).ok();
+    assert_eq!(ours.lines().count(), keys.len());
+    for line in ours.lines() {
+        let [day, time, hash, path] = line.split(' ').collect::<Vec<_>>()[..] else { panic!() };
+        let format = "--format=%ad %h";
+        let date = "--date=format:%Y-%m-%d %H:%M:%S";
+        let log = ["log", "-1", "--abbrev=10", format, date, "main", "--", path];
+        assert_eq!(git(&place, &log).trim(), format!("{day} {time} {hash}"));
+    }
+    let paths: Vec<_> = ours.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(paths, keys);
+    let newest = place.run(["last-modified", "--newest"]).ok();
+    let mut sorted: Vec<_> = ours.lines().collect();
+    sorted.sort_unstable();
+    sorted.reverse();
+    assert_eq!(newest.lines().collect::<Vec<_>>(), sorted);
+    let whole = place.run(["last-modified", "--whole", "dir"]).ok();
+    let of_dir: Vec<_> = sorted.iter().filter(|line| line.contains(" dir/")).collect();
+    assert!(whole.ends_with(" dir\n") && of_dir[0].starts_with(&whole[..30]), "{whole}");
+    let told = place.run(["last-modified", "never", "a"]);
+    assert_eq!((told.code, told.out.lines().count()), (1, 1));
+    assert!(told.err.contains("`/never`"), "{told:?}");
+}
+
+/// With merges: what `git log --full-history` names first.
+#[test]
+fn last_changes_across_merges() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = store();
+    for key in ["a", "b"] {
+        let log = ["log", "--full-history", "--no-merges", "-1", "--abbrev=10", "--format=%h"];
+        let theirs = git(&place, &[&log[..], &["main", "--", key]].concat());
+        let ours = place.run(["last-modified", key]).ok();
+        assert_eq!(ours.split(' ').nth(2), Some(theirs.trim()));
+    }
+}
+
+#[test]
+fn counts_are_gits() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = store();
+    place.run(["set", "dir/deep/big", &"x".repeat(1000)]).ok();
+    place.run(["tag", "create", "v1"]).ok();
+    let line = place.run(["stats", "--history", "--json"]).ok();
+    let stats: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let files = git(&place, &["ls-tree", "-r", "-l", "main"]);
+    assert_eq!(stats["keys"], files.lines().count());
+    let sizes = files.lines().map(|l| l.split_whitespace().nth(3).unwrap().parse::<u64>().unwrap());
+    assert_eq!(stats["bytes"], sizes.sum::<u64>());
+    assert_eq!((&stats["branches"], &stats["tags"]), (&2.into(), &1.into()));
+    assert_eq!((&stats["directories"], &stats["depth"]), (&3.into(), &3.into()));
+    assert_eq!(stats["largest"][0]["path"], "dir/deep/big");
+    assert_eq!(stats["widest"][0]["entries"], 3);
+    let objects = git(&place, &["cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"]);
+    let count = |kind| objects.lines().filter(|line| *line == kind).count();
+    assert_eq!(stats["history"]["commits"], count("commit"));
+    assert_eq!(stats["history"]["values"], count("blob"));
+    assert_eq!(stats["history"]["directories"], count("tree"));
+    assert!(stats["stored_bytes"].as_u64().unwrap() > 1000);
+    let text = place.run(["stats", "dir", "--top", "1"]).ok();
+    assert!(text.contains("\nkeys: 1\n") && text.contains(" 1000 /dir/deep/big\n"), "{text}");
+    place.run(["stats", "nothing"]).fails(1);
 }
