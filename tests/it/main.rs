@@ -30,6 +30,7 @@ mod git_writers;
 mod graph;
 mod history;
 mod inodes;
+mod journal;
 mod kv;
 mod last_modified;
 mod licences;

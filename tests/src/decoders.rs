@@ -35,6 +35,7 @@ pub const ALL: &[Decoder] = &[
     ("irmin_commit", irmin_commit),
     ("irmin_inode", irmin_inode),
     ("irmin_node", irmin_node),
+    ("journal", repository_decoders::journal),
     ("path", path),
     ("ref_name", ref_name),
     ("revision", revision),

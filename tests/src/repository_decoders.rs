@@ -4,7 +4,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use irmin_core::backend::{Backend, Batch, Durability, Expected, RefEdit, Target, View, Wait};
+use irmin_core::backend::{
+    Backend, Batch, Durability, Expected, JournalOptions, Journaled, MemoryBackend, RefEdit,
+    Target, View, Wait,
+};
 use irmin_core::io::{Io, OpenMode};
 use irmin_core::{Bytes, Format, FormatSpec, Key, Object};
 use irmin_git::{GitBackend, InitOptions, Options};
@@ -121,4 +124,41 @@ pub fn own_pack() -> (Vec<u8>, Vec<u8>) {
     let Sample { disk, pack, .. } = sample();
     let read = |ending: &str| disk.read_file(&format!("{pack}.{ending}")).unwrap().unwrap();
     (read("pack"), read("idx"))
+}
+
+/// The journal of refs. Whatever it holds, it can be read, and written on.
+#[must_use]
+pub fn journal(data: &[u8]) -> bool {
+    const FILE: &str = "operations";
+    let disk = SimIo::new();
+    let file = disk.open(FILE, OpenMode::CreateNew).unwrap();
+    file.write_at(data, 0).unwrap();
+    drop(file);
+    let store = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    let journaled = || {
+        let options = JournalOptions::new(FILE, "fuzz");
+        Journaled::new(store.clone(), Arc::new(disk.clone()), || 0, options)
+    };
+    let first = journaled();
+    let before = disk.read_file(FILE).unwrap();
+    let read = first.operations().unwrap();
+    // What the journal knows of refs that are not there is told as a change from outside.
+    let again = journaled().operations().unwrap();
+    if read.trouble.is_none() {
+        assert_eq!(read, again);
+    }
+    for pair in again.operations.windows(2) {
+        assert_eq!(pair[0].number, pair[1].number + 1, "numbers follow one another");
+    }
+    let value = Format::new(FormatSpec::git()).value(b"x");
+    let edit = RefEdit {
+        name: "refs/tags/x".parse().unwrap(),
+        expected: Expected::Any,
+        new: Some(Target::Object(Key::from(value.id))),
+    };
+    let batch = Batch { objects: vec![value], edits: vec![edit], ..Batch::default() };
+    first.publish(batch).unwrap();
+    let now = journaled().operations().unwrap().operations;
+    assert_eq!(now.first().map(|o| o.command.as_str()), Some("fuzz"), "it goes on");
+    read.trouble.is_none() && before.is_some_and(|bytes| !bytes.is_empty())
 }

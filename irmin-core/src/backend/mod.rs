@@ -2,6 +2,7 @@
 
 mod counted;
 mod group;
+mod journal;
 mod memory;
 mod notify;
 mod ref_table;
@@ -27,6 +28,7 @@ use crate::object::{Format, Object};
 
 pub use counted::{Counted, Counts};
 pub use group::{GroupCommit, Ticket};
+pub use journal::{JournalOptions, Journaled, Operation, Operations, Origin, Trouble};
 pub use memory::MemoryBackend;
 pub use notify::{Notifier, WatchGuard};
 pub use ref_table::RefTable;
