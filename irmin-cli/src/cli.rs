@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Branches(commands::branch::BranchesArgs),
     Branch(commands::branch::BranchArgs),
     Tag(commands::tag::TagArgs),
+    Op(commands::op::OpArgs),
+    Undo(commands::op::UndoArgs),
     Log(commands::log::LogArgs),
     LastModified(commands::last_modified::LastModifiedArgs),
     Diff(commands::diff::DiffArgs),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use irmin_core::backend::{Backend, MemoryBackend};
+use irmin_core::backend::{Backend, JournalOptions, Journaled, MemoryBackend};
 use irmin_core::{
     BranchName, Bytes, Code, Contents as _, Context, Format, FormatSpec, Repo, contents::json,
 };
@@ -29,14 +29,21 @@ pub(crate) struct Opened {
     pub(crate) contents: ContentsType,
     /// The merge policies that it records, as `path: name`.
     pub(crate) policies: Vec<String>,
+    /// The journal of its refs, for stores that are still there after the command.
+    pub(crate) journal: Option<Arc<Journaled>>,
 }
 
-/// Opens the store.
+/// The journal of a store in a git repository, below its common git directory.
+const JOURNAL: &str = "irmin/operations";
+
+/// Opens the store for a command.
 ///
 /// # Errors
 /// If none is named, if it does not exist or holds values of another type, and those of opening
 /// it.
-pub(crate) fn open(settings: &Settings, access: Access) -> Result<Opened, Failure> {
+pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result<Opened, Failure> {
+    let mut journal = None;
+    let context = context(settings);
     let mut policies = Vec::new();
     let mut contents = settings.contents.unwrap_or(ContentsType::String);
     let backend: Arc<dyn Backend> = match settings.store {
@@ -47,7 +54,11 @@ pub(crate) fn open(settings: &Settings, access: Access) -> Result<Opened, Failur
                 contents = agree(recorded, settings.contents)?;
             }
             policies.extend(config.policies.iter().map(|(path, name)| format!("{path}: {name}")));
-            Arc::new(git)
+            let mut options = JournalOptions::new(JOURNAL, command);
+            options.head = !git.is_linked();
+            let (files, clock) = (git.files(), context.clone());
+            let journaled = Journaled::new(Arc::new(git), files, move || clock.now(), options);
+            journal.insert(Arc::new(journaled)).clone()
         }
         StoreKind::GitMem => {
             let format = Format::new(FormatSpec::git());
@@ -64,7 +75,7 @@ pub(crate) fn open(settings: &Settings, access: Access) -> Result<Opened, Failur
             Arc::new(MemoryBackend::new(Format::new(FormatSpec { hash, values, ..spec })))
         }
     };
-    Ok(Opened { repo: Repo::new(backend, context(settings))?, contents, policies })
+    Ok(Opened { repo: Repo::new(backend, context)?, contents, policies, journal })
 }
 
 /// The type that the store records, unless another one was asked for.

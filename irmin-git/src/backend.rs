@@ -92,6 +92,19 @@ impl GitBackend {
         }
     }
 
+    /// The files of the common git directory. What is below `irmin/` is for programs like ours;
+    /// all else is git's.
+    #[must_use]
+    pub fn files(&self) -> Arc<dyn Io> {
+        self.refs.io.clone()
+    }
+
+    /// Whether it was opened through a linked working tree, which has a `HEAD` of its own.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        !self.refs.places.private.is_empty()
+    }
+
     /// What the repository's `irmin/config.toml` said when it was opened, or was last set here.
     #[must_use]
     pub fn config(&self) -> Config {

@@ -57,7 +57,7 @@ Exit codes
   1  what was asked for is absent, or another failure
   2  the command line, a name, a value or a settings file is wrong
   3  a merge has conflicts; nothing was written
-  4  an expectation does not hold (--if-..., the op `test`), or others kept winning the race
+  4  an expectation does not hold (--if-..., the op `test`, an undo), or others won the race
   5  not allowed
   7  the store is damaged; `irmin check` says what
 

@@ -16,6 +16,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod merge;
+pub(crate) mod op;
 pub(crate) mod set;
 pub(crate) mod stats;
 pub(crate) mod store;
@@ -24,8 +25,10 @@ pub(crate) mod watch;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use irmin_core::backend::Journaled;
 use irmin_core::contents::json::{Json, JsonValue};
 use irmin_core::{Branch, Commit, CommitOptions, Contents, Repo, Tree};
 
@@ -55,13 +58,19 @@ pub(crate) struct Session<'a> {
     pub(crate) out: Output,
     /// The merge policies that the store asks for.
     pub(crate) policies: Vec<String>,
+    /// The journal of the store, if it keeps one.
+    pub(crate) journal: Option<Arc<Journaled>>,
+    /// The words that name the command.
+    command: String,
     pub(crate) env: Env<'a>,
 }
 
 impl Session<'_> {
     fn work<W: Work>(&mut self, work: &W) -> Outcome {
-        let Opened { repo, contents, policies } = open(&self.settings, W::ACCESS)?;
+        let opened = open(&self.settings, W::ACCESS, &self.command)?;
+        let Opened { repo, contents, policies, journal } = opened;
         self.policies = policies;
+        self.journal = journal;
         match contents {
             ContentsType::String => work.run(self, &repo),
             ContentsType::Json => work.run(self, &repo.typed::<Json>()?),
@@ -148,8 +157,13 @@ impl Message {
 /// Runs the command line and says how it ended.
 pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     let json = arguments.iter().take_while(|text| *text != "--").any(|text| text == "--json");
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut Cli::command()))?;
+        Ok((cli, words(&matches)))
+    });
+    let (cli, command) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return refuse(&error, json),
     };
     let env = |name: &str| std::env::var_os(name);
@@ -169,7 +183,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
         out.failure(&failure);
         return failure.exit.code();
     }
-    let mut session = Session { settings, out, policies: Vec::new(), env: &env };
+    let mut session =
+        Session { settings, out, policies: Vec::new(), journal: None, command, env: &env };
     let outcome = dispatch(&mut session, cli.command.as_ref());
     let flushed = session.out.finish().map_err(Stop::from);
     match outcome.and_then(|exit| flushed.map(|()| exit)) {
@@ -180,6 +195,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
             failure.exit.code()
         }
     }
+}
+
+/// The words that name a command: `branch create`.
+fn words(matches: &ArgMatches) -> String {
+    let (mut words, mut at) = (Vec::new(), matches);
+    while let Some((word, below)) = at.subcommand() {
+        words.push(word);
+        at = below;
+    }
+    words.join(" ")
 }
 
 /// Tells what is wrong with the command line; help and version come this way too.
@@ -221,6 +246,8 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Branches(args) => session.work(args),
         Command::Branch(args) => session.work(args),
         Command::Tag(args) => session.work(args),
+        Command::Op(args) => session.work(args),
+        Command::Undo(args) => session.work(args),
         Command::Log(args) => session.work(args),
         Command::LastModified(args) => session.work(args),
         Command::Diff(args) => session.work(args),

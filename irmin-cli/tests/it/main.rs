@@ -15,4 +15,5 @@ mod shells;
 mod story;
 mod support;
 mod transcript;
+mod undo;
 mod watch;
