@@ -7,6 +7,7 @@
 //! ([`Contents::encode`]); stores of the Irmin layout hash what OCaml Irmin hashes, the *binary*
 //! form ([`Contents::encode_binary`]). For plain bytes and text they are the same.
 
+pub mod binary;
 pub mod json;
 mod policy;
 

@@ -1,20 +1,15 @@
 //! The binary form: what OCaml's generic serialiser makes of the types, and hashes.
 //!
-//! A list is its length and its elements, a pair its two parts, a string its length and its bytes,
-//! a double its eight bytes (big-endian), a boolean 00 or FF, and a variant the index of its case
-//! and its payload. Lengths and indices are LEB128 numbers. The encoding is read strictly: one
-//! value has one encoding.
-//!
-//! Source: the `repr` library, `type_binary.ml` and `binary.ml`.
+//! A value is the index of its kind and its parts, as the primitives of `contents::binary` have them.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::super::binary::{Reader, put_length, put_string};
 use super::{JsonValue, MAX_DEPTH, Members, Number};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
 pub(super) fn encode(value: &JsonValue) -> Bytes {
     let mut out = Vec::new();
@@ -51,128 +46,53 @@ fn put_members(out: &mut Vec<u8>, members: &[(String, JsonValue)]) {
     }
 }
 
-fn put_string(out: &mut Vec<u8>, text: &str) {
-    put_length(out, text.len());
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_length(out: &mut Vec<u8>, mut n: usize) {
-    loop {
-        let [low, ..] = n.to_le_bytes();
-        n >>= 7;
-        if n == 0 {
-            return out.push(low & 0x7f);
-        }
-        out.push(low | 0x80);
-    }
-}
-
 pub(super) fn decode(bytes: &[u8]) -> Result<JsonValue> {
-    Reader::read(bytes, |reader| reader.value(MAX_DEPTH))
+    Reader::read(bytes, "binary JSON", |reader| value(reader, MAX_DEPTH))
 }
 
 pub(super) fn decode_members(bytes: &[u8]) -> Result<Members> {
-    Reader::read(bytes, |reader| reader.members(MAX_DEPTH))
+    Reader::read(bytes, "binary JSON", |reader| members(reader, MAX_DEPTH))
 }
 
-struct Reader<'a> {
-    whole: usize,
-    rest: &'a [u8],
+/// A value that is inside `MAX_DEPTH - depth` others.
+fn value(from: &mut Reader<'_>, depth: usize) -> Result<JsonValue> {
+    let [tag] = from.array()?;
+    Ok(match tag {
+        0 => JsonValue::Null,
+        1 => JsonValue::Bool(from.bool()?),
+        2 => JsonValue::String(from.string()?),
+        3 => JsonValue::Number(Number::new(f64::from_be_bytes(from.array()?))?),
+        4 => JsonValue::Object(members(from, depth)?),
+        5 => {
+            let inner = enter(from, depth)?;
+            let mut items = Vec::new();
+            for _ in 0..from.count()? {
+                items.push(value(from, inner)?);
+            }
+            JsonValue::Array(items)
+        }
+        _ => return Err(from.bad("an unknown kind of value ends")),
+    })
 }
 
-impl<'a> Reader<'a> {
-    fn read<T>(bytes: &'a [u8], f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let mut reader = Reader { whole: bytes.len(), rest: bytes };
-        let value = f(&mut reader)?;
-        if reader.rest.is_empty() { Ok(value) } else { Err(reader.bad("bytes follow the value")) }
+fn members(from: &mut Reader<'_>, depth: usize) -> Result<Members> {
+    let inner = enter(from, depth)?;
+    let mut members = Vec::new();
+    for _ in 0..from.count()? {
+        members.push((from.string()?, value(from, inner)?));
     }
+    Ok(members)
+}
 
-    fn bad(&self, why: &str) -> Error {
-        let at = self.whole.saturating_sub(self.rest.len());
-        Error::new(Code::InvalidValue, format!("the value is not binary JSON: {why} at byte {at}"))
-    }
-
-    fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(n).ok_or_else(|| self.bad("it ends"))?;
-        self.rest = rest;
-        Ok(head)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or_else(|| self.bad("it ends"))?;
-        self.rest = rest;
-        Ok(*head)
-    }
-
-    /// A length, in its shortest encoding. Nothing is allocated by it: what it announces has to
-    /// come.
-    fn length(&mut self) -> Result<usize> {
-        let mut n = 0_usize;
-        for shift in (0..usize::BITS).step_by(7) {
-            let [byte] = self.array()?;
-            let low = usize::from(byte & 0x7f);
-            if low.leading_zeros() < shift || (byte == 0 && shift > 0) {
-                return Err(self.bad("a length is too large, or longer than it need be"));
-            }
-            n |= low << shift;
-            if byte & 0x80 == 0 {
-                return Ok(n);
-            }
-        }
-        Err(self.bad("a length is too large"))
-    }
-
-    fn string(&mut self) -> Result<String> {
-        let length = self.length()?;
-        let text = core::str::from_utf8(self.take(length)?);
-        text.map(String::from).map_err(|_| self.bad("text that is not UTF-8 ends"))
-    }
-
-    /// A value that is inside `MAX_DEPTH - depth` others.
-    fn value(&mut self, depth: usize) -> Result<JsonValue> {
-        let [tag] = self.array()?;
-        Ok(match tag {
-            0 => JsonValue::Null,
-            1 => match self.array()? {
-                [0] => JsonValue::Bool(false),
-                [0xff] => JsonValue::Bool(true),
-                _ => return Err(self.bad("a boolean that is neither 00 nor FF ends")),
-            },
-            2 => JsonValue::String(self.string()?),
-            3 => JsonValue::Number(Number::new(f64::from_be_bytes(self.array()?))?),
-            4 => JsonValue::Object(self.members(depth)?),
-            5 => {
-                let inner = self.enter(depth)?;
-                let n = self.length()?;
-                let mut items = Vec::new();
-                for _ in 0..n {
-                    items.push(self.value(inner)?);
-                }
-                JsonValue::Array(items)
-            }
-            _ => return Err(self.bad("an unknown kind of value ends")),
-        })
-    }
-
-    fn members(&mut self, depth: usize) -> Result<Members> {
-        let inner = self.enter(depth)?;
-        let n = self.length()?;
-        let mut members = Vec::new();
-        for _ in 0..n {
-            members.push((self.string()?, self.value(inner)?));
-        }
-        Ok(members)
-    }
-
-    fn enter(&self, depth: usize) -> Result<usize> {
-        depth.checked_sub(1).ok_or_else(|| self.bad("arrays and objects are nested too deep"))
-    }
+fn enter(from: &Reader<'_>, depth: usize) -> Result<usize> {
+    depth.checked_sub(1).ok_or_else(|| from.bad("arrays and objects are nested too deep"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Contents, Json};
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn the_encoding_of_every_kind() {
