@@ -23,6 +23,7 @@
 //! - [`Tree`] is a directory as a value: read it, change it, compare it, merge it, put it back.
 //! - [`Merge`] and [`contents::Policies`] decide how values merge; a merge that fails is data, a
 //!   list of [`Conflict`]s.
+//! - [`containers`] are types whose merges never conflict: counters, logs, sets, text, queues.
 //! - [`backend::Backend`] is what stores implement: objects and refs, with one atomic write.
 //! - [`Format`] is how a store's bytes are made: git's objects, or those of OCaml Irmin.
 //! - [`Error`] is the only error; its [`ErrorKind`] says what to do about it.
@@ -45,6 +46,7 @@
 extern crate alloc;
 
 pub mod backend;
+pub mod containers;
 pub mod contents;
 mod dot;
 mod error;

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 
 use irmin_core::backend::MemoryBackend;
+use irmin_core::containers::{Container, Counter};
 use irmin_core::{
     BranchName, Context, Format, FormatSpec, HashFunction, HashPrefix, Path, RefName, Repo, Result,
 };
@@ -18,6 +19,7 @@ pub const ALL: &[Check] = &[
     ("paths and names", names),
     ("the empty directory of every format", empty_directories),
     ("set, merge and get in every format", stores),
+    ("a counter on two branches", counter),
 ];
 
 /// `printf 'hello\n' | git hash-object --stdin`.
@@ -79,4 +81,20 @@ fn store(spec: FormatSpec) -> Result<bool> {
     main.merge(&draft, "bring French in")?.resolved()?;
     let french = main.get("greetings/fr")?;
     Ok(french.is_some_and(|value| value == "bonjour") && main.list("greetings")?.len() == 3)
+}
+
+fn counter() -> bool {
+    let count = || -> Result<i64> {
+        let backend = MemoryBackend::new(Format::new(FormatSpec::git()));
+        let repo = Repo::new(Arc::new(backend), Context::new("Ann <ann@example.org>", || 0))?;
+        let repo = repo.typed::<Counter>()?;
+        let main = repo.main()?;
+        Counter::at(&main, "visits")?.inc(5, "count")?;
+        let draft = main.fork("draft")?;
+        Counter::at(&draft, "visits")?.inc(2, "count")?;
+        Counter::at(&main, "visits")?.dec(4, "count less")?;
+        main.merge(&draft, "join")?.resolved()?;
+        Counter::at(&main, "visits")?.read()
+    };
+    count().is_ok_and(|n| n == 3)
 }

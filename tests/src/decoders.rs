@@ -10,6 +10,8 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use irmin_core::containers::{AddWinsSet, BlobLog, Counter, LwwRegister, MergeMap, Queue, Text};
+use irmin_core::contents::Contents;
 use irmin_core::{
     BranchName, Bytes, Dir, Edit, Entry, Error, Format, FormatSpec, Hash, HashFunction, HashPrefix,
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
@@ -22,6 +24,7 @@ pub type Decoder = (&'static str, fn(&[u8]) -> bool);
 
 /// All decoders.
 pub const ALL: &[Decoder] = &[
+    ("container", container),
     ("git_commit", git_commit),
     ("git_config", repository_decoders::git_config),
     ("git_pack", repository_decoders::git_pack),
@@ -40,6 +43,42 @@ pub const ALL: &[Decoder] = &[
     ("ref_name", ref_name),
     ("revision", revision),
 ];
+
+/// A container in either of its forms: the first byte says of which type.
+#[must_use]
+pub fn container(data: &[u8]) -> bool {
+    let Some((which, data)) = data.split_first() else { return false };
+    let read = match which % 8 {
+        0 => value::<Counter>,
+        1 => value::<LwwRegister<String>>,
+        2 => value::<BlobLog<(i64, bool)>>,
+        3 => value::<AddWinsSet<String>>,
+        4 => value::<MergeMap<String, MergeMap<i64, Counter>>>,
+        5 => value::<Queue<Vec<String>>>,
+        6 => value::<Text>,
+        _ => value::<MergeMap<Option<i64>, AddWinsSet<i64>>>,
+    };
+    read(data)
+}
+
+/// A value in either of its forms: its binary form is the only one, and its text form a fixed
+/// point.
+fn value<C: Contents>(data: &[u8]) -> bool {
+    let binary = C::decode_binary(Bytes::copy_from_slice(data));
+    if let Ok(value) = &binary {
+        assert_eq!(value.encode_binary().ok().as_deref(), Some(data), "two encodings of a value");
+    }
+    let text = C::decode(Bytes::copy_from_slice(data));
+    for value in binary.iter().chain(&text) {
+        let encoded = value.encode().unwrap_or_else(|e| panic!("what decodes encodes: {e}"));
+        let again = C::decode(encoded.clone()).unwrap_or_else(|e| panic!("{value:?}: {e}"));
+        assert_eq!(&again, value);
+        assert_eq!(again.encode().ok(), Some(encoded));
+        let merged = C::merge().apply(None, value, value);
+        assert!(merged.is_ok(), "a container has a merge: {merged:?}");
+    }
+    binary.is_ok() || text.is_ok()
+}
 
 /// A tree of git, without its header.
 #[must_use]

@@ -113,9 +113,9 @@ fn conflict(base: &Range<usize>) -> Reason {
 
 /// Lines of the base, and what stands for them on one side.
 #[derive(Clone, Debug, PartialEq)]
-struct Hunk {
-    base: Range<usize>,
-    side: Range<usize>,
+pub(crate) struct Hunk {
+    pub(crate) base: Range<usize>,
+    pub(crate) side: Range<usize>,
 }
 
 /// Lines of the base that at least one side changed, and what stands for them on those sides.
@@ -152,7 +152,7 @@ fn place(sides: &[(Vec<Hunk>, &[&str]); 2], next: &mut [usize; 2]) -> Option<Pla
 }
 
 /// What differs between two lists of lines, in ascending order, with common lines between.
-fn hunks(a: &[usize], b: &[usize]) -> Vec<Hunk> {
+pub(crate) fn hunks(a: &[usize], b: &[usize]) -> Vec<Hunk> {
     let prefix = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (slice(a, prefix..a.len()), slice(b, prefix..b.len()));
     let suffix = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();

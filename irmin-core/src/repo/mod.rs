@@ -31,6 +31,7 @@ use crate::name::{BranchName, HEADS, RefName};
 use crate::object::{Format, Kind, LayoutSpec};
 use crate::tree::{KindedHash, Store, Tree};
 
+pub(crate) use branch::committed;
 pub use branch::{Branch, Status};
 pub use check::{Damage, Problem, Progress, Referrer, Report};
 pub use commit::Commit;
@@ -38,6 +39,7 @@ pub use context::{Clock, CommitOptions, Context};
 pub use history::{CommitGraph, LogOptions};
 pub use merge::{Merged, Preview};
 pub use publish::{BranchUpdate, Strategy};
+pub(crate) use publish::{Decision, Snapshot};
 pub use revision::Revision;
 pub use staged::Staged;
 pub use tag::{Tag, TagForm};
