@@ -56,6 +56,7 @@ pub mod history;
 mod id;
 mod info;
 pub mod io;
+pub mod json_tree;
 pub mod kv;
 pub mod limits;
 pub mod lock;

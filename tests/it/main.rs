@@ -32,6 +32,7 @@ mod graph;
 mod history;
 mod inodes;
 mod journal;
+mod json_tree;
 mod kv;
 mod last_modified;
 mod licences;

@@ -196,7 +196,7 @@ fn numbers() -> impl Strategy<Value = Number> {
     prop_oneof![(-3..3_i32).prop_map(Number::from), finite]
 }
 
-fn json_values() -> impl Strategy<Value = JsonValue> {
+pub(crate) fn json_values() -> impl Strategy<Value = JsonValue> {
     let leaf = prop_oneof![
         Just(JsonValue::Null),
         any::<bool>().prop_map(JsonValue::Bool),

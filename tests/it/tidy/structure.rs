@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L4", &["tree"]),
     ("L5", &["graph", "history"]),
     ("L6", &["repo", "slice", "proof", "dot"]),
-    ("L7", &["containers", "kv"]),
+    ("L7", &["containers", "json_tree", "kv"]),
 ];
 
 const CORE: &str = "irmin-core/src/";
