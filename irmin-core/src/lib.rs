@@ -21,6 +21,8 @@
 //! - [`Repo`], [`Branch`] and [`Commit`] are what programs hold; a write says why, and how, with
 //!   [`CommitOptions`], and a text is enough.
 //! - [`Tree`] is a directory as a value: read it, change it, compare it, merge it, put it back.
+//! - [`Contents`] is what a type of values says of itself; [`contents::AsJson`] says it for every
+//!   type that serde knows.
 //! - [`Merge`] and [`contents::Policies`] decide how values merge; a merge that fails is data, a
 //!   list of [`Conflict`]s.
 //! - [`containers`] are types whose merges never conflict: counters, logs, sets, text, queues.

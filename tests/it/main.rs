@@ -49,5 +49,6 @@ mod streams;
 mod tidy;
 mod trees;
 mod trees_edges;
+mod typed;
 mod values;
 mod watches;

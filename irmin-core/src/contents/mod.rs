@@ -7,6 +7,7 @@
 //! ([`Contents::encode`]); stores of the Irmin layout hash what OCaml Irmin hashes, the *binary*
 //! form ([`Contents::encode_binary`]). For plain bytes and text they are the same.
 
+pub mod as_json;
 pub mod binary;
 pub mod json;
 mod policy;
@@ -21,13 +22,14 @@ use crate::error::{Code, Error, Result};
 use crate::merge::Merge;
 use crate::object::ValueEncoding;
 
+pub use as_json::AsJson;
 pub use policy::{Pattern, Policies};
 
 /// A type of values.
 ///
 /// # Contract
 /// - `decode(encode(v)?) == v`, with the same bytes when it is encoded again, and so in the binary
-///   form. What decodes encodes. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
+///   form. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
 /// - Decoding any bytes ends in bounded time and memory, without a panic: they come from outside.
 /// - The merge is a pure function.
 pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {

@@ -29,6 +29,8 @@ use crate::error::{Code, Error, Result};
 use crate::merge::Merge;
 use crate::object::ValueEncoding;
 
+pub(super) use text::write_string;
+
 /// How deep arrays and objects that are read may be nested.
 pub const MAX_DEPTH: usize = 127;
 

@@ -1,13 +1,14 @@
 //! The text form: JSON as OCaml Irmin prints it, minified.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use serde_core::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_core::ser::{Serialize, Serializer};
 
-use super::{JsonValue, Members, Number};
+use super::{Json, JsonValue, Members, Number};
 use crate::error::{Code, Error, Result};
 
 /// Reads one JSON value and nothing after it.
@@ -22,6 +23,39 @@ pub(super) fn parse(text: &[u8]) -> Result<JsonValue> {
 impl<'de> Deserialize<'de> for JsonValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+        Json::try_from(JsonValue::deserialize(deserializer)?).map_err(serde_core::de::Error::custom)
+    }
+}
+
+impl Serialize for JsonValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        match self {
+            JsonValue::Null => serializer.serialize_unit(),
+            JsonValue::Bool(value) => serializer.serialize_bool(*value),
+            JsonValue::String(text) => serializer.serialize_str(text),
+            // A number of this type is the same with and without a fraction.
+            JsonValue::Number(n) => match n.get().to_string().parse::<i64>() {
+                Ok(whole) if whole != 0 || n.get().is_sign_positive() => {
+                    serializer.serialize_i64(whole)
+                }
+                _ => serializer.serialize_f64(n.get()),
+            },
+            JsonValue::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+            }
+            JsonValue::Array(items) => serializer.collect_seq(items),
+        }
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.members().iter().map(|(name, value)| (name, value)))
     }
 }
 
@@ -123,7 +157,7 @@ pub(super) fn write_members(
 }
 
 /// Escapes what JSON demands and nothing else; of the short escapes the original uses `\n` alone.
-fn write_string(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(in super::super) fn write_string(text: &str, f: &mut impl fmt::Write) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
         match c {
@@ -173,7 +207,6 @@ fn without_zeros(decimal: &str) -> &str {
 mod tests {
     use super::super::MAX_DEPTH;
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn numbers_are_printed_as_c_prints_them() {

@@ -1,0 +1,203 @@
+//! Typed values: any type of serde as JSON.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
+
+use irmin_core::contents::as_json::{to_line, to_text};
+use irmin_core::contents::json::{Json, JsonValue};
+use irmin_core::contents::{AsJson, Policies};
+use irmin_core::{Bytes, Code, Contents, Merge, Repo};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+enum Shape {
+    Point,
+    Circle(f64),
+    Square(u8, u8),
+    #[serde(rename = "poly")]
+    Polygon {
+        sides: u128,
+        name: Option<String>,
+    },
+}
+
+fn line(value: &(impl Serialize + ?Sized)) -> Result<String, String> {
+    let line = to_line(value).map_err(|e| {
+        assert_eq!(e.code(), Code::InvalidValue);
+        e.to_string()
+    })?;
+    Ok(String::from_utf8(line.to_vec()).unwrap())
+}
+
+fn wrapped<T: Clone>(value: &T) -> AsJson<T> {
+    AsJson(value.clone())
+}
+
+/// Both forms give the value back, and any JSON of it reads as it.
+fn round<T>(value: &T) -> Result<(), TestCaseError>
+where
+    AsJson<T>: Contents,
+    T: Clone + PartialEq + Debug + Serialize + for<'de> Deserialize<'de>,
+{
+    let value = wrapped(value);
+    let text = value.encode().unwrap();
+    let read = AsJson::<T>::decode(text.clone()).unwrap();
+    prop_assert_eq!(&read, &value);
+    prop_assert_eq!(read.encode().unwrap(), text.clone());
+    let read = AsJson::<T>::decode_binary(value.encode_binary().unwrap()).unwrap();
+    prop_assert_eq!(&read, &value);
+    // Another program's reader and writer agree.
+    prop_assert_eq!(&serde_json::from_slice::<T>(&text).unwrap(), &value.0);
+    let foreign = Bytes::from(serde_json::to_vec(&value.0).unwrap());
+    prop_assert_eq!(&AsJson::<T>::decode(foreign).unwrap(), &value);
+    Ok(())
+}
+
+#[test]
+fn the_canonical_text() {
+    let many: HashMap<&str, i32> = (0..3).map(|i| (["c b", "c", "ca"][i], 1)).collect();
+    assert_eq!(line(&many), Ok(r#"{"c":1,"c b":1,"ca":1}"#.into()), "hash maps are sorted");
+    let numbers = BTreeMap::from([(10, 'x'), (9, '"')]);
+    assert_eq!(line(&numbers), Ok(r#"{"10":"x","9":"\""}"#.into()), "as text");
+    let polygon = |sides| Shape::Polygon { sides, name: Some("é\n".into()) };
+    for (value, expected) in [
+        (Shape::Point, r#""Point""#),
+        (Shape::Circle(1.0), r#"{"Circle":1.0}"#),
+        (Shape::Square(1, 2), r#"{"Square":[1,2]}"#),
+        (
+            polygon(u128::MAX),
+            r#"{"poly":{"sides":340282366920938463463374607431768211455,"name":"é\n"}}"#,
+        ),
+    ] {
+        assert_eq!(line(&value), Ok(expected.into()));
+        round(&value).unwrap();
+    }
+    let nested = (BTreeMap::from([("a", vec![(1, 2)]), ("b", vec![])]), Some(()).and(None::<u8>));
+    let text = "[\n  {\n    \"a\": [\n      [\n        1,\n        2\n      ]\n    ],\n    \"b\": []\n  },\n  null\n]\n";
+    assert_eq!(to_text(&nested).unwrap(), text);
+    let json: JsonValue =
+        r#"{"b":[1,-0,0.5,1e300,"x"],"a":null,"n":9007199254740992}"#.parse().unwrap();
+    let expected = r#"{"a":null,"b":[1,-0.0,0.5,1e300,"x"],"n":9007199254740992}"#;
+    assert_eq!(line(&json), Ok(expected.into()));
+    assert_eq!(AsJson::<Json>::decode(expected.into()).unwrap().encode_binary().unwrap(), expected);
+    assert_eq!(line(&serde_bytes()), Ok("[0,255]".into()));
+}
+
+fn serde_bytes() -> impl Serialize {
+    struct Raw;
+    impl Serialize for Raw {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&[0, 255])
+        }
+    }
+    Raw
+}
+
+#[test]
+fn what_json_cannot_hold_is_refused_by_its_place() {
+    let refused = |why: &str| Err(format!("the value has no JSON: {why}"));
+    assert_eq!(line(&f64::NAN), refused("NaN is not a number there"));
+    let deep = BTreeMap::from([("a", vec![(1, f32::INFINITY)])]);
+    assert_eq!(line(&deep), refused("inf is not a number there at `a.0.1`"));
+    assert_eq!(line(&Shape::Circle(f64::NAN)), refused("NaN is not a number there at `Circle`"));
+    assert_eq!(line(&vec![Some(None::<u8>)]), refused("what is there would read as `None` at `0`"));
+    let why = "a key is neither text nor a whole number";
+    assert_eq!(line(&BTreeMap::from([((1, 2), 3)])), refused(why));
+    assert_eq!(line(&BTreeMap::from([(None::<u8>, 3)])), refused(why));
+    let twice: Vec<(String, u8)> = vec![("k".into(), 1), ("k".into(), 2)];
+    struct Twice(Vec<(String, u8)>);
+    impl Serialize for Twice {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+        }
+    }
+    assert_eq!(line(&Twice(twice)), refused("two entries have the key \"k\""));
+    let nested = |n: usize| (0..n).fold(JsonValue::Null, |inner, _| JsonValue::Array(vec![inner]));
+    assert!(line(&nested(127)).is_ok());
+    assert_eq!(
+        line(&nested(128)).unwrap_err().split(" at ").next(),
+        refused("it has more than 127 levels").as_ref().err().map(String::as_str)
+    );
+    round(&nested(127)).unwrap();
+    assert!(AsJson::<JsonValue>::decode(Bytes::from("[".repeat(1_000_000))).is_err());
+    let refused = AsJson::<Vec<u8>>::decode("[1,\n 300]".into()).unwrap_err().to_string();
+    let why = "invalid value: integer `300`, expected u8 at line 2 column 4";
+    assert_eq!(refused, format!("the value does not fit its type: {why}"));
+}
+
+type Many = (
+    BTreeMap<String, (f64, f32)>,
+    Vec<Option<char>>,
+    BTreeMap<i64, BTreeSet<u64>>,
+    (i128, Option<bool>, String),
+);
+
+fn finite() -> impl Strategy<Value = f64> {
+    any::<f64>().prop_filter("finite", |x| x.is_finite())
+}
+
+prop_compose! {
+    fn many()(
+        floats in prop::collection::btree_map(".{0,4}", (finite(), any::<f32>().prop_filter("finite", |x| x.is_finite())), 0..4),
+        chars in prop::collection::vec(any::<Option<char>>(), 0..4),
+        sets in prop::collection::btree_map(any::<i64>(), prop::collection::btree_set(any::<u64>(), 0..3), 0..3),
+        others in (any::<i128>(), any::<Option<bool>>(), ".{0,8}"),
+    ) -> Many {
+        (floats, chars, sets, others)
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(value in many()) {
+        round(&value)?;
+    }
+
+    /// With clocks that go forward, a log is what OCaml Irmin's example of a custom merge makes of
+    /// it: all entries, by time.
+    #[test]
+    fn logs_are_sorted_by_time(times in prop::collection::vec(any::<bool>(), 0..12), old in 0..4_usize) {
+        let (mut base, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+        for (time, mine) in times.iter().enumerate() {
+            let entry = (time, if *mine { "ann" } else { "bob" });
+            if time < old {
+                base.push(entry);
+            }
+            if time < old || *mine {
+                ours.push(entry);
+            }
+            if time < old || !*mine {
+                theirs.push(entry);
+            }
+        }
+        let mut all: Vec<_> = ours.iter().chain(theirs.iter().skip(base.len())).copied().collect();
+        all.sort_unstable();
+        prop_assert_eq!(Merge::log().apply(Some(&base), &ours, &theirs), Ok(all));
+    }
+}
+
+fn shop<T: Contents>(dir: &std::path::Path) -> Repo<T> {
+    irmin_git::open_or_init(dir.join("shop.git")).unwrap().typed::<T>().unwrap()
+}
+
+/// The easy way, on the same kind of store: equal changes are one, and a policy can say more.
+#[test]
+fn values_of_serde_and_a_policy() {
+    type Counts = AsJson<BTreeMap<String, i64>>;
+    let dir = tempfile::tempdir().unwrap();
+    let counts = |n: i64| AsJson(BTreeMap::from([("reads".to_string(), n)]));
+    let repo = shop::<Counts>(dir.path());
+    let main = repo.main().unwrap();
+    main.set("counts/a", counts(1).0, "begin").unwrap();
+    let other = main.fork("other").unwrap();
+    main.set("counts/a", counts(3), "two more").unwrap();
+    other.set("counts/a", counts(2), "one more").unwrap();
+    let refused = main.merge(&other, "join").unwrap().resolved().unwrap_err();
+    assert_eq!(refused.to_string(), "conflict: `counts/a` (default)");
+    let counting = Counts::merge_by(Merge::counter().map());
+    let policies = Policies::new().with("counts/**".parse().unwrap(), counting);
+    let main = repo.with_policies(policies).main().unwrap();
+    main.merge(&other, "join").unwrap().resolved().unwrap();
+    assert_eq!(main.get("counts/a").unwrap(), Some(counts(4)));
+}
