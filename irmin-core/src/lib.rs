@@ -22,7 +22,7 @@
 //!   [`CommitOptions`], and a text is enough.
 //! - [`Tree`] is a directory as a value: read it, change it, compare it, merge it, put it back.
 //! - [`Contents`] is what a type of values says of itself; [`contents::AsJson`] says it for every
-//!   type that serde knows.
+//!   type that serde knows, and `derive(Contents)` merges structs and enums field by field.
 //! - [`Merge`] and [`contents::Policies`] decide how values merge; a merge that fails is data, a
 //!   list of [`Conflict`]s.
 //! - [`containers`] are types whose merges never conflict: counters, logs, sets, text, queues.
@@ -36,10 +36,10 @@
 //! comes after.
 //!
 //! # Features
-//! Without `std` (the only feature, on by default) the crate needs `alloc` and nothing else: it
+//! Without `std` (on by default) the crate needs `alloc` and nothing else: it
 //! has no clock, no files, no threads and no randomness, they are parameters. `std` adds real
 //! files ([`io`]), blocking locks, the system's clock, and watches that survive a callback's
-//! panic.
+//! panic. `derive` adds the macro `derive(Contents)` beside the trait [`Contents`].
 //!
 //! # Limits
 //! Everything that an input can make large has a bound: see [`limits`].
@@ -78,6 +78,8 @@ pub use hash::{Hash, HashFunction, Hasher, MAX_HASH_LEN};
 pub use history::{FastForward, LcaLimits};
 pub use id::{CommitId, ContentsId, HashPrefix, Key, Locator, TreeId};
 pub use info::{Info, Signature, Zone};
+#[cfg(feature = "derive")]
+pub use irmin_derive::Contents;
 pub use limits::Limits;
 pub use merge::{Merge, Reason};
 pub use name::{BranchName, RefName, TagName};

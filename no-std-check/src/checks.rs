@@ -1,12 +1,13 @@
 //! What is checked. A new part of irmin-core gets a line in [`ALL`] and a function below.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
 use irmin_core::backend::MemoryBackend;
 use irmin_core::containers::{Container, Counter};
 use irmin_core::{
-    BranchName, Context, Format, FormatSpec, HashFunction, HashPrefix, Path, RefName, Repo, Result,
+    BranchName, Contents, Context, Format, FormatSpec, HashFunction, HashPrefix, Path, RefName,
+    Repo, Result,
 };
 
 /// A name to print, and whether it holds.
@@ -20,6 +21,7 @@ pub const ALL: &[Check] = &[
     ("the empty directory of every format", empty_directories),
     ("set, merge and get in every format", stores),
     ("a counter on two branches", counter),
+    ("a derived type as JSON, and its merge", derived),
 ];
 
 /// `printf 'hello\n' | git hash-object --stdin`.
@@ -97,4 +99,22 @@ fn counter() -> bool {
         Counter::at(&main, "visits")?.read()
     };
     count().is_ok_and(|n| n == 3)
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Item {
+    #[irmin(merge = counter)]
+    stock: i64,
+    #[irmin(merge = text)]
+    notes: String,
+}
+
+fn derived() -> bool {
+    let item = |stock, notes: &str| Item { stock, notes: notes.into() };
+    let (base, ours, theirs) = (item(5, "a\nb\nc\n"), item(7, "x\nb\nc\n"), item(6, "a\nb\ny\n"));
+    let merged = Item::merge().apply(Some(&base), &ours, &theirs);
+    let Ok(text) = item(1, "é").encode() else { return false };
+    merged == Ok(item(8, "x\nb\ny\n"))
+        && text == "{\n  \"stock\": 1,\n  \"notes\": \"é\"\n}\n"
+        && Item::decode(text).is_ok_and(|read| read == item(1, "é"))
 }

@@ -1,4 +1,4 @@
-//! Typed values: any type of serde as JSON.
+//! Typed values: any type of serde as JSON, and a shop whose items merge field by field.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use irmin_core::contents::as_json::{to_line, to_text};
 use irmin_core::contents::json::{Json, JsonValue};
 use irmin_core::contents::{AsJson, Policies};
-use irmin_core::{Bytes, Code, Contents, Merge, Repo};
+use irmin_core::{Bytes, Code, Contents, Merge, Merged, Reason, Repo};
+use irmin_tests::git_support::fsck;
+use irmin_tests::needs;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -177,8 +179,71 @@ proptest! {
     }
 }
 
+/// A price, an amount and some labels; the limit is for people to agree on.
+#[derive(Contents, Clone, PartialEq, Debug)]
+#[irmin(type = "item")]
+struct Item {
+    #[irmin(merge = counter)]
+    stock: i64,
+    tags: BTreeSet<String>,
+    #[irmin(merge = lww(priced_at))]
+    price: f64,
+    priced_at: u64,
+    #[irmin(merge_with = agree)]
+    limit: u8,
+}
+
+fn agree(_: Option<&u8>, ours: &u8, theirs: &u8) -> Result<u8, Reason> {
+    if ours == theirs { Ok(*ours) } else { Err("ask the manager".into()) }
+}
+
+fn item(stock: i64, tags: &[&str], limit: u8) -> Item {
+    let tags = tags.iter().map(ToString::to_string).collect();
+    Item { stock, tags, price: 2.5, priced_at: 1, limit }
+}
+
 fn shop<T: Contents>(dir: &std::path::Path) -> Repo<T> {
     irmin_git::open_or_init(dir.join("shop.git")).unwrap().typed::<T>().unwrap()
+}
+
+#[test]
+fn a_shop_in_a_git_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let main = shop::<Item>(dir.path()).main().unwrap();
+    main.set("items/tea", item(10, &[], 0), "open").unwrap();
+    let store = main.fork("store").unwrap();
+    main.set("items/tea", item(13, &["green"], 0), "add three").unwrap();
+    store.set("items/tea", item(9, &["organic"], 0), "sell one").unwrap();
+    main.merge(&store, "join").unwrap().resolved().unwrap();
+    let both = item(12, &["green", "organic"], 0);
+    assert_eq!(main.get("items/tea").unwrap(), Some(both.clone()));
+
+    // Both sides come back, and the branch stays where it is.
+    store.merge(&main, "join").unwrap().resolved().unwrap();
+    main.set("items/tea", Item { limit: 16, ..both.clone() }, "a limit").unwrap();
+    store.set("items/tea", Item { limit: 18, ..both.clone() }, "another").unwrap();
+    let head = main.head().unwrap().map(|commit| commit.id());
+    let Merged::Conflicts(conflicts) = main.merge(&store, "join").unwrap() else {
+        panic!("two limits are a conflict");
+    };
+    let [conflict] = conflicts.as_slice() else { panic!("one key") };
+    assert_eq!(conflict.path.to_string(), "items/tea");
+    assert_eq!(conflict.reason.as_str(), "limit: ask the manager");
+    let side = |tree: &Option<irmin_core::Tree<Item>>| tree.as_ref().unwrap().value().unwrap();
+    assert_eq!(side(&conflict.base), Some(both.clone()));
+    assert_eq!(side(&conflict.ours).map(|item| item.limit), Some(16));
+    assert_eq!(side(&conflict.theirs).map(|item| item.limit), Some(18));
+    assert_eq!(main.head().unwrap().map(|commit| commit.id()), head);
+
+    // A value that has no text is refused before anything is written, by its path.
+    let refused = main.set("items/tea", Item { price: f64::NAN, ..both }, "no price").unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidValue);
+    let why = "`items/tea`: the value has no JSON: NaN is not a number there at `price`";
+    assert_eq!(refused.to_string(), why);
+    assert_eq!(main.head().unwrap().map(|commit| commit.id()), head);
+    if needs("git") {
+        fsck(&dir.path().join("shop.git"));
+    }
 }
 
 /// The easy way, on the same kind of store: equal changes are one, and a policy can say more.

@@ -17,7 +17,7 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
-use crate::repository_decoders;
+use crate::{repository_decoders, value_decoders};
 
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -42,6 +42,7 @@ pub const ALL: &[Decoder] = &[
     ("path", path),
     ("ref_name", ref_name),
     ("revision", revision),
+    ("typed_value", value_decoders::typed_value),
 ];
 
 /// A container in either of its forms: the first byte says of which type.

@@ -19,6 +19,7 @@ mod needs;
 pub mod replay;
 pub mod repository_decoders;
 pub mod sim_io;
+pub mod value_decoders;
 pub mod vectors;
 
 pub use needs::needs;

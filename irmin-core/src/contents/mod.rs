@@ -9,7 +9,10 @@
 
 pub mod as_json;
 pub mod binary;
+#[doc(hidden)]
+pub mod derived;
 pub mod json;
+mod mergeable;
 mod policy;
 
 use alloc::format;
@@ -23,6 +26,7 @@ use crate::merge::Merge;
 use crate::object::ValueEncoding;
 
 pub use as_json::AsJson;
+pub use mergeable::{MergeAs, Mergeable, kind};
 pub use policy::{Pattern, Policies};
 
 /// A type of values.

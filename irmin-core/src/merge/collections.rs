@@ -39,7 +39,7 @@ impl<T: Ord + Clone + 'static> Merge<BTreeSet<T>> {
             let one_sided = ours.symmetric_difference(theirs).filter(new);
             Ok(kept.chain(one_sided).cloned().collect())
         });
-        merge.idempotent = true;
+        merge.idempotent = super::Idempotence::YES;
         merge
     }
 }

@@ -16,7 +16,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
     /// conflicts with `option: add/del`; two changes are merged by this merge.
     #[must_use]
     pub fn option(self) -> Merge<Option<T>> {
-        let (name, idempotent) = (format!("option({})", self.name), self.idempotent);
+        let (name, idempotent) = (format!("option({})", self.name), self.idempotent.clone());
         let function = move |base: Option<&Option<T>>, ours: &Option<T>, theirs: &Option<T>| {
             let inner = |base: Option<&T>, ours: &T, theirs: &T| self.apply(base, ours, theirs);
             merge_options(inner, base, ours, theirs)
@@ -38,7 +38,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
     #[must_use]
     pub fn pair<U: Clone + PartialEq + 'static>(self, second: Merge<U>) -> Merge<(T, U)> {
         let name = format!("pair({},{})", self.name, second.name);
-        let idempotent = self.idempotent && second.idempotent;
+        let idempotent = self.idempotent.and(&second.idempotent);
         let function = move |base: Option<&(T, U)>, ours: &(T, U), theirs: &(T, U)| {
             if let Ok(value) = take_changed(base, ours, theirs) {
                 return Ok(value);
@@ -57,7 +57,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
         V: Clone + PartialEq + 'static,
     {
         let name = format!("triple({},{},{})", self.name, second.name, third.name);
-        let idempotent = self.idempotent && second.idempotent && third.idempotent;
+        let idempotent = self.idempotent.and(&second.idempotent).and(&third.idempotent);
         let function = move |base: Option<&(T, U, V)>, ours: &(T, U, V), theirs: &(T, U, V)| {
             if let Ok(value) = take_changed(base, ours, theirs) {
                 return Ok(value);
@@ -87,7 +87,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
     /// ```
     #[must_use]
     pub fn map<K: Ord + Clone + 'static>(self) -> Merge<BTreeMap<K, T>> {
-        let (name, idempotent) = (format!("map({})", self.name), self.idempotent);
+        let (name, idempotent) = (format!("map({})", self.name), self.idempotent.clone());
         let values = self.option();
         Merge { idempotent, ..Merge::map_by(name, move |_| values.clone()) }
     }
@@ -131,7 +131,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
     #[must_use]
     pub fn or(self, other: Merge<T>) -> Merge<T> {
         let name = format!("seq({},{})", self.name, other.name);
-        let idempotent = self.idempotent;
+        let idempotent = self.idempotent.clone();
         let function = move |base: Option<&T>, ours: &T, theirs: &T| {
             self.apply(base, ours, theirs).or_else(|_| other.apply(base, ours, theirs))
         };
@@ -155,7 +155,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
         to: impl Fn(&U) -> Option<T> + Send + Sync + 'static,
         from: impl Fn(T) -> Option<U> + Send + Sync + 'static,
     ) -> Merge<U> {
-        let (name, idempotent) = (format!("like({})", self.name), self.idempotent);
+        let (name, idempotent) = (format!("like({})", self.name), self.idempotent.clone());
         let function = move |base: Option<&U>, ours: &U, theirs: &U| {
             if let Ok(value) = take_changed(base, ours, theirs) {
                 return Ok(value);

@@ -30,6 +30,7 @@
 
 mod collections;
 mod combine;
+mod idempotence;
 pub mod text;
 
 use alloc::borrow::Cow;
@@ -38,6 +39,9 @@ use alloc::sync::Arc;
 use core::fmt;
 
 pub(crate) use combine::{merge_alists, merge_options};
+#[doc(hidden)]
+pub use idempotence::Asked;
+use idempotence::Idempotence;
 
 /// Why two changes do not merge, in a few words: `default`, `option: add/del`, or a type's own.
 ///
@@ -120,7 +124,7 @@ type Function<T> = dyn Fn(Option<&T>, &T, &T) -> Result<T, Reason> + Send + Sync
 /// ```
 pub struct Merge<T> {
     name: Cow<'static, str>,
-    idempotent: bool,
+    idempotent: Idempotence,
     function: Arc<Function<T>>,
 }
 
@@ -128,7 +132,7 @@ impl<T> Clone for Merge<T> {
     fn clone(&self) -> Self {
         Merge {
             name: self.name.clone(),
-            idempotent: self.idempotent,
+            idempotent: self.idempotent.clone(),
             function: Arc::clone(&self.function),
         }
     }
@@ -149,7 +153,7 @@ impl<T: 'static> Merge<T> {
         name: impl Into<Cow<'static, str>>,
         function: impl Fn(Option<&T>, &T, &T) -> Result<T, Reason> + Send + Sync + 'static,
     ) -> Self {
-        Merge { name: name.into(), idempotent: false, function: Arc::new(function) }
+        Merge { name: name.into(), idempotent: Idempotence::NO, function: Arc::new(function) }
     }
 
     /// The same function under another name.
@@ -171,7 +175,7 @@ impl<T: 'static> Merge<T> {
     /// example of the opposite: two increments are two, also when they come out equal.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
-        self.idempotent
+        self.idempotent.ask(&mut Asked::default())
     }
 
     /// Merges two values that come from `base`.
@@ -180,6 +184,21 @@ impl<T: 'static> Merge<T> {
     /// The reason for which they conflict.
     pub fn apply(&self, base: Option<&T>, ours: &T, theirs: &T) -> Result<T, Reason> {
         (self.function)(base, ours, theirs)
+    }
+
+    /// A merge of a type whose parts say whether they are idempotent, each when it is asked: types
+    /// may be parts of themselves.
+    pub(crate) fn of_parts(
+        name: &'static str,
+        parts: fn(&mut Asked) -> bool,
+        function: impl Fn(Option<&T>, &T, &T) -> Result<T, Reason> + Send + Sync + 'static,
+    ) -> Self {
+        Merge { idempotent: Idempotence::Parts(parts), ..Merge::new(name, function) }
+    }
+
+    /// As [`Merge::is_idempotent`], as a part of another question.
+    pub(crate) fn asked(&self, asked: &mut Asked) -> bool {
+        self.idempotent.ask(asked)
     }
 
     /// The same merge with the reasons of its conflicts rewritten.
@@ -221,7 +240,7 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
                     if ours == theirs { Ok(ours.clone()) } else { function(base, ours, theirs) }
                 },
             );
-        Merge { name, idempotent: true, function }
+        Merge { name, idempotent: Idempotence::YES, function }
     }
 }
 

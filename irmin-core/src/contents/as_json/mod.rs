@@ -33,7 +33,8 @@ use crate::object::ValueEncoding;
 /// as what a person edited; written again it is canonical.
 ///
 /// The binary form is the same without line breaks and spaces. Changes on both sides conflict
-/// unless they are equal; [`AsJson::merge_by`] makes a policy from a merge of the plain type.
+/// unless they are equal; [`AsJson::merge_by`] makes a policy from a merge of the plain type, and
+/// `derive(Contents)` merges field by field.
 ///
 /// ```
 /// use irmin_core::contents::{AsJson, Contents};

@@ -1,0 +1,142 @@
+//! `derive(Contents)`: the encoding and the merge of structs and enums, field by field.
+//!
+//! Programs use it as `irmin_core::Contents`, the macro beside the trait, with the feature
+//! `derive` of `irmin-core`. See [`macro@Contents`].
+
+mod attributes;
+mod input;
+mod json;
+mod merge;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, parse_macro_input};
+
+use crate::input::Input;
+
+/// Makes a struct or an enum a type of values.
+///
+/// ```
+/// use irmin_core::Contents;
+/// use std::collections::BTreeSet;
+///
+/// #[derive(Contents, Clone, PartialEq, Debug)]
+/// #[irmin(type = "item")]
+/// struct Item {
+///     name: String,
+///     #[irmin(merge = counter)]
+///     stock: i64,
+///     tags: BTreeSet<String>,
+///     #[irmin(merge = lww(priced_at))]
+///     price: f64,
+///     priced_at: u64,
+///     #[irmin(merge = text)]
+///     notes: String,
+/// }
+///
+/// let tea = Item {
+///     name: "tea".into(),
+///     stock: 10,
+///     tags: BTreeSet::new(),
+///     price: 2.5,
+///     priced_at: 1,
+///     notes: String::new(),
+/// };
+/// let ours = Item { stock: 13, tags: ["green".into()].into(), ..tea.clone() };
+/// let theirs = Item { stock: 9, price: 2.75, priced_at: 2, ..tea.clone() };
+/// let merged = Item::merge().apply(Some(&tea), &ours, &theirs).unwrap();
+/// assert_eq!((merged.stock, merged.price), (12, 2.75));
+/// assert_eq!(merged.tags, ["green".into()].into());
+///
+/// let ours = Item { name: "Tea".into(), ..tea.clone() };
+/// let theirs = Item { name: "green tea".into(), ..tea.clone() };
+/// let refused = Item::merge().apply(Some(&tea), &ours, &theirs).unwrap_err();
+/// assert_eq!(refused.as_str(), "name: default");
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
+///
+/// The type has to be `Clone`, `PartialEq`, `Debug`, and own what it is made of.
+///
+/// # How it merges
+/// What only one side changed is taken whole. Otherwise each field merges by its own type (see
+/// `irmin_core::contents::Mergeable`: another derived type, an optional value, a map or a set go
+/// part by part, most others are one value), or as an attribute of the field says:
+///
+/// | `#[irmin(…)]` | for | the merge |
+/// |---|---|---|
+/// | `merge = own`, or `nested` | what merges | as the type says: the default |
+/// | `merge = counter` | whole numbers | both sides' steps |
+/// | `merge = set` | `BTreeSet` | both sides' additions and removals |
+/// | `merge = multiset` | `BTreeMap<_, i64>` | both sides' steps, key by key |
+/// | `merge = map(…)` | `BTreeMap` | key by key, as in the brackets; `map` alone is `map(own)` |
+/// | `merge = option(…)` | `Option` | what is there as in the brackets |
+/// | `merge = boxed(…)` | `Box` | what is in it as in the brackets |
+/// | `merge = lww(field)` | anything | the side where that other field is larger, a time |
+/// | `merge = log` | `Vec` of what has an order | both sides' new entries |
+/// | `merge = text` | `String` | both sides' changes of different lines |
+/// | `merge = idempotent` | anything | the side that changed; equal changes are one |
+/// | `merge = default` | anything | the side that changed; two changes conflict |
+/// | `merge_with = path` | anything | a function `fn(Option<&T>, &T, &T) -> Result<T, Reason>` |
+///
+/// A field that is the time of `lww` goes with what it is the time of. All fields that conflict
+/// are told, with their names: `price: default; notes: text: both sides changed line 3`.
+///
+/// Two values of one variant of an enum merge field by field; two different variants conflict with
+/// `default`. On a type, `merge = lww(field)`, `merge = idempotent` and `merge_with = path` merge
+/// it as a whole. A type may hold itself, in a `Box`, an `Option` or a list.
+///
+/// # How it is encoded
+/// As canonical JSON that is made to be read and compared in git, like `AsJson`: an object of the
+/// fields in their order, each on a line of its own. A tuple struct is an array, one with a single
+/// field is that field. A variant is its name, or an object from its name to its fields.
+///
+/// Reading is strict, because what is dropped would be lost when it is written again: unknown and
+/// repeated fields are refused, and missing ones that are not optional. The error names the type,
+/// the field, the line and the column.
+///
+/// | `#[irmin(…)]` | on | meaning |
+/// |---|---|---|
+/// | `type = "item"` | a type | the name that stores record; otherwise `OrderLine` is `order-line` |
+/// | `rename = "…"` | a field, a variant | its name in JSON and in conflicts |
+/// | `default` | a field | if it is missing it is `Default::default()`: for fields that are new |
+/// | `serde` | a type | it is encoded as its own `Serialize` and `Deserialize` say |
+///
+/// Renaming a type, a field or a variant in the program changes what is written: give it its old
+/// name with these attributes.
+#[proc_macro_derive(Contents, attributes(irmin))]
+pub fn contents(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    Input::read(input).map_or_else(|e| e.to_compile_error(), |input| expand(&input)).into()
+}
+
+fn expand(input: &Input) -> TokenStream {
+    let (ident, name) = (&input.ident, &input.name);
+    let (impls, types, bounds) = input.generics.split_for_impl();
+    let merge = merge::of_type(input);
+    let json = (!input.serde).then(|| json::of_type(input));
+    quote! {
+        #json
+
+        #[automatically_derived]
+        impl #impls ::irmin_core::Contents for #ident #types #bounds {
+            const TYPE: &'static str = #name;
+            const VALUES: ::irmin_core::ValueEncoding = ::irmin_core::ValueEncoding::Raw;
+
+            fn encode(&self) -> ::irmin_core::Result<::irmin_core::Bytes> {
+                ::irmin_core::contents::derived::to_text(self)
+            }
+
+            fn decode(bytes: ::irmin_core::Bytes) -> ::irmin_core::Result<Self> {
+                ::irmin_core::contents::derived::decode(&bytes)
+            }
+
+            fn encode_binary(&self) -> ::irmin_core::Result<::irmin_core::Bytes> {
+                ::irmin_core::contents::derived::to_line(self)
+            }
+
+            fn merge() -> ::irmin_core::Merge<Self> {
+                #merge
+            }
+        }
+    }
+}

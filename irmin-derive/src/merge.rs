@@ -1,0 +1,125 @@
+//! The merge.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use crate::attributes::How;
+use crate::input::{Body, Field, Input, Shape};
+
+/// The expression that `Contents::merge` is.
+pub(crate) fn of_type(input: &Input) -> TokenStream {
+    let name = &input.name;
+    let whole: syn::Type = syn::parse_quote!(Self);
+    match &input.how {
+        Some(How::LastWriter(time)) => {
+            return quote! {
+                ::irmin_core::Merge::last_writer(|value: &Self| {
+                    ::core::clone::Clone::clone(&value.#time)
+                })
+                .named(#name)
+            };
+        }
+        Some(how @ (How::Kind(_) | How::With(_))) => {
+            let merge = how.merge(&whole);
+            return quote!(#merge.named(#name));
+        }
+        Some(How::Own) | None => {}
+    }
+    let fields = input.bodies.iter().flat_map(|body| &body.fields);
+    let parts = fields.filter_map(|field| field.how.merge(&field.ty));
+    let bodies = input.bodies.iter().map(|body| of_body(input, body));
+    let others = (input.bodies.len() > 1)
+        .then(|| quote!(_ => ::irmin_core::contents::derived::variants(base),));
+    quote! {
+        ::irmin_core::contents::derived::merge::<Self>(
+            |asked| asked.parts::<Self>(&[
+                #(|asked| ::irmin_core::contents::derived::idempotent(&#parts, asked),)*
+            ]),
+            |base, ours, theirs| match (ours, theirs) {
+                #(#bodies)*
+                #others
+            },
+        )
+    }
+}
+
+/// The arm for two values that are the same variant.
+fn of_body(input: &Input, body: &Body) -> TokenStream {
+    let path = &body.path;
+    let members: Vec<_> = body.fields.iter().map(|field| &field.member).collect();
+    let names = |side: &str| -> Vec<Ident> {
+        (0..body.fields.len()).map(|i| format_ident!("{side}_{i}")).collect()
+    };
+    let (ours, theirs, merged) = (names("ours"), names("theirs"), names("merged"));
+    let steps = body.fields.iter().enumerate().map(|(i, field)| of_field(input, body, i, field));
+    let (begin, check) = if body.fields.is_empty() {
+        (None, None)
+    } else {
+        (
+            Some(quote! {
+                let mut parts = ::irmin_core::contents::derived::Parts::default();
+            }),
+            Some(quote! {
+                let (#(::core::option::Option::Some(#merged),)*) = (#(#merged,)*) else {
+                    return ::core::result::Result::Err(parts.reason());
+                };
+            }),
+        )
+    };
+    quote! {
+        (#path { #(#members: #ours,)* }, #path { #(#members: #theirs,)* }) => {
+            #begin
+            #(#steps)*
+            #check
+            ::core::result::Result::Ok(#path { #(#members: #merged,)* })
+        }
+    }
+}
+
+fn of_field(input: &Input, body: &Body, i: usize, field: &Field) -> TokenStream {
+    let sides = |i: usize| {
+        (format_ident!("ours_{i}"), format_ident!("theirs_{i}"), format_ident!("merged_{i}"))
+    };
+    let (ours, theirs, merged) = sides(i);
+    let name = match (body.shape, input.is_enum) {
+        (Shape::Newtype, false) => "",
+        (Shape::Newtype, true) => &body.name,
+        _ => &field.name,
+    };
+    let base = |field: &Field| {
+        let (path, member) = (&body.path, &field.member);
+        if input.bodies.len() == 1 {
+            quote!(base.map(|#path { #member: value, .. }| value))
+        } else {
+            quote! {
+                base.and_then(|base| match base {
+                    #path { #member: value, .. } => ::core::option::Option::Some(value),
+                    _ => ::core::option::Option::None,
+                })
+            }
+        }
+    };
+    let value = base(field);
+    if let Some(merge) = field.how.merge(&field.ty) {
+        return quote! {
+            let #merged = parts.merge(#name, &#merge, #value, #ours, #theirs);
+        };
+    }
+    // The others have a merge: this one goes with its time.
+    let time = match &field.how {
+        How::LastWriter(time) => body.fields.iter().position(|field| field.member == *time),
+        _ => None,
+    };
+    let time = time.unwrap_or(i);
+    let (our_time, their_time, _) = sides(time);
+    let base_time = body.fields.get(time).map(base);
+    quote! {
+        let #merged = parts.last_writer(
+            #name,
+            #base_time.zip(#value),
+            (#our_time, #ours),
+            (#their_time, #theirs),
+        );
+    }
+}
