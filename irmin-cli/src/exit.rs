@@ -208,7 +208,8 @@ mod tests {
         for code in Code::ALL {
             let expected = match code.as_str() {
                 "invalid_argument" | "invalid_path" | "invalid_name" | "invalid_value"
-                | "invalid_revision" | "ambiguous_revision" => 2,
+                | "value_expected" | "directory_expected" | "invalid_revision"
+                | "ambiguous_revision" => 2,
                 "merge_conflict" => 3,
                 "precondition_failed" | "too_many_retries" => 4,
                 "forbidden" => 5,

@@ -128,6 +128,6 @@ mod tests {
         }
         assert!(set.contains("irmin set \\-\\-root notes.git greetings/en hello"), "{set}");
         let create = command.find_subcommand("branch").unwrap().find_subcommand("create").unwrap();
-        assert!(text(create).contains("irmin-branch(1)"), "{}", text(create));
+        assert!(text(create).contains("irmin\\-branch(1)"), "{}", text(create));
     }
 }
