@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Tag(commands::tag::TagArgs),
     Op(commands::op::OpArgs),
     Undo(commands::op::UndoArgs),
+    Checkout(commands::checkout::CheckoutArgs),
     Log(commands::log::LogArgs),
     LastModified(commands::last_modified::LastModifiedArgs),
     Diff(commands::diff::DiffArgs),

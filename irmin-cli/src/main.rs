@@ -15,6 +15,7 @@ mod settings;
 mod store;
 mod time;
 mod value;
+mod worktree;
 
 use std::process::ExitCode;
 

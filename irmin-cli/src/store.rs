@@ -31,6 +31,8 @@ pub(crate) struct Opened {
     pub(crate) policies: Vec<String>,
     /// The journal of its refs, for stores that are still there after the command.
     pub(crate) journal: Option<Arc<Journaled>>,
+    /// Whether files show what its `HEAD` is.
+    pub(crate) has_tree: bool,
 }
 
 /// The journal of a store in a git repository, below its common git directory.
@@ -42,7 +44,7 @@ const JOURNAL: &str = "irmin/operations";
 /// If none is named, if it does not exist or holds values of another type, and those of opening
 /// it.
 pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result<Opened, Failure> {
-    let mut journal = None;
+    let (mut journal, mut has_tree) = (None, false);
     let context = context(settings);
     let mut policies = Vec::new();
     let mut contents = settings.contents.unwrap_or(ContentsType::String);
@@ -56,6 +58,7 @@ pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result
             policies.extend(config.policies.iter().map(|(path, name)| format!("{path}: {name}")));
             let mut options = JournalOptions::new(JOURNAL, command);
             options.head = !git.is_linked();
+            has_tree = !git.is_bare();
             let (files, clock) = (git.files(), context.clone());
             let journaled = Journaled::new(Arc::new(git), files, move || clock.now(), options);
             journal.insert(Arc::new(journaled)).clone()
@@ -75,7 +78,7 @@ pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result
             Arc::new(MemoryBackend::new(Format::new(FormatSpec { hash, values, ..spec })))
         }
     };
-    Ok(Opened { repo: Repo::new(backend, context)?, contents, policies, journal })
+    Ok(Opened { repo: Repo::new(backend, context)?, contents, policies, journal, has_tree })
 }
 
 /// The type that the store records, unless another one was asked for.

@@ -99,6 +99,12 @@ impl GitBackend {
         self.refs.io.clone()
     }
 
+    /// Whether it says that it has no working tree.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.settings.bare
+    }
+
     /// Whether it was opened through a linked working tree, which has a `HEAD` of its own.
     #[must_use]
     pub fn is_linked(&self) -> bool {

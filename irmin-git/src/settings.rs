@@ -25,6 +25,8 @@ pub(crate) enum Reflogs {
 pub(crate) struct Settings {
     /// Which refs have a journal.
     pub(crate) reflogs: Reflogs,
+    /// Whether it has no working tree.
+    pub(crate) bare: bool,
     /// Whether packs must not be removed (`extensions.preciousObjects`).
     pub(crate) precious: bool,
 }
@@ -78,7 +80,7 @@ impl Settings {
             None if !bare => Reflogs::Branches,
             Some(false) | None => Reflogs::Existing,
         };
-        Ok(Settings { reflogs, precious })
+        Ok(Settings { reflogs, bare, precious })
     }
 }
 

@@ -216,7 +216,7 @@ impl Target {
     }
 }
 
-fn absent(error: &io::Error) -> bool {
+pub(crate) fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -229,13 +229,13 @@ fn in_the_way(file: &FilePath, why: &str) -> Failure {
 }
 
 #[cfg(unix)]
-fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
+pub(crate) fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
     use std::os::unix::ffi::OsStrExt as _;
     Ok(PathBuf::from(std::ffi::OsStr::from_bytes(step)))
 }
 
 #[cfg(not(unix))]
-fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
+pub(crate) fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
     let refused = || Failure::usage(format!("`{}` is no file name here", step.escape_ascii()));
     let name = std::str::from_utf8(step).map_err(|_| refused())?;
     if name.contains(['\\', ':', '<', '>', '"', '|', '?', '*']) {
@@ -245,21 +245,21 @@ fn name_of(step: &[u8]) -> Result<PathBuf, Failure> {
 }
 
 #[cfg(unix)]
-fn set_mode(options: &mut OpenOptions, exec: bool) {
+pub(crate) fn set_mode(options: &mut OpenOptions, exec: bool) {
     std::os::unix::fs::OpenOptionsExt::mode(options, if exec { 0o777 } else { 0o666 });
 }
 
 #[cfg(not(unix))]
-fn set_mode(_: &mut OpenOptions, _: bool) {}
+pub(crate) fn set_mode(_: &mut OpenOptions, _: bool) {}
 
 #[cfg(unix)]
-fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
+pub(crate) fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
     std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), file)
 }
 
 #[cfg(not(unix))]
-fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
+pub(crate) fn make_link(target: &[u8], file: &FilePath) -> io::Result<()> {
     // Links need a privilege there; a file that holds the target is what git writes too.
     fs::write(file, target)
 }

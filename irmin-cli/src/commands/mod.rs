@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod branch;
 pub(crate) mod check;
+pub(crate) mod checkout;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod dot;
@@ -28,9 +29,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use irmin_core::backend::Journaled;
+use irmin_core::backend::{Journaled, View, resolve_ref};
 use irmin_core::contents::json::{Json, JsonValue};
-use irmin_core::{Branch, Commit, CommitOptions, Contents, Repo, Tree};
+use irmin_core::{Branch, Commit, CommitOptions, Contents, Key, RefName, Repo, Tree};
 
 use crate::args::Message;
 use crate::cli::{Cli, Command};
@@ -44,6 +45,9 @@ use crate::store::{Access, Opened, open};
 pub(crate) trait Work {
     /// Whether a store that does not exist is made.
     const ACCESS: Access = Access::Existing;
+
+    /// Whether it brings the working tree along when it changes what `HEAD` is.
+    const BRINGS_FILES: bool = false;
 
     /// Does it.
     ///
@@ -68,14 +72,22 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     fn work<W: Work>(&mut self, work: &W) -> Outcome {
         let opened = open(&self.settings, W::ACCESS, &self.command)?;
-        let Opened { repo, contents, policies, journal } = opened;
+        let Opened { repo, contents, policies, journal, has_tree } = opened;
         self.policies = policies;
         self.journal = journal;
-        match contents {
+        let before = if has_tree { head_of(&repo)? } else { None };
+        let exit = match contents {
             ContentsType::String => work.run(self, &repo),
             ContentsType::Json => work.run(self, &repo.typed::<Json>()?),
             ContentsType::JsonValue => work.run(self, &repo.typed::<JsonValue>()?),
+        }?;
+        if has_tree && !W::BRINGS_FILES && before != head_of(&repo)? {
+            self.out.note(
+                "the working tree still shows what the branch was before: `irmin checkout` \
+                 brings it along",
+            );
         }
+        Ok(exit)
     }
 
     /// The branch, or the commit, that the command works on.
@@ -126,6 +138,11 @@ impl Session<'_> {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// The commit that `HEAD` is at.
+fn head_of(repo: &Repo) -> Outcome<Option<Key>> {
+    Ok(resolve_ref(&**repo.backend(), &RefName::head(), View::Durable)?.1)
 }
 
 /// The failure of a command that needs a commit where there is none.
@@ -248,6 +265,7 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Tag(args) => session.work(args),
         Command::Op(args) => session.work(args),
         Command::Undo(args) => session.work(args),
+        Command::Checkout(args) => session.work(args),
         Command::Log(args) => session.work(args),
         Command::LastModified(args) => session.work(args),
         Command::Diff(args) => session.work(args),

@@ -1,0 +1,194 @@
+//! Files of a working tree: what is there, and making it what it should be. No link is followed.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use gix::ObjectId;
+use irmin_core::HashFunction;
+
+use super::trees::{EXEC, Entry, LINK, hash};
+use crate::commands::export::{absent, make_link, name_of, set_mode};
+use crate::exit::Failure;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Absent,
+    /// This, which is above it, is no directory.
+    Below(Vec<u8>),
+    File {
+        exec: bool,
+    },
+    Link,
+    Dir,
+    Other,
+}
+
+/// The root of a working tree.
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    pub(super) root: PathBuf,
+    /// Whether it tells executables from other files.
+    pub(super) modes: bool,
+}
+
+impl Disk {
+    /// The file of a path.
+    pub(super) fn file(&self, path: &[u8]) -> Result<PathBuf, Failure> {
+        let mut file = self.root.clone();
+        for step in path.split(|b| *b == b'/') {
+            file.push(name_of(step)?);
+        }
+        Ok(file)
+    }
+
+    /// Looks.
+    pub(super) fn look(&self, path: &[u8]) -> Result<Found, Failure> {
+        for (at, _) in path.iter().enumerate().filter(|(_, b)| **b == b'/') {
+            let above = path.get(..at).unwrap_or_default();
+            match self.stat(above)? {
+                Some(found) if found.is_dir() => {}
+                Some(_) => return Ok(Found::Below(above.to_vec())),
+                None => return Ok(Found::Absent),
+            }
+        }
+        Ok(match self.stat(path)? {
+            None => Found::Absent,
+            Some(found) if found.is_dir() => Found::Dir,
+            Some(found) if found.is_symlink() => Found::Link,
+            Some(found) if found.is_file() => Found::File { exec: is_exec(&found) },
+            Some(_) => Found::Other,
+        })
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Option<fs::Metadata>, Failure> {
+        let file = self.file(path)?;
+        match fs::symlink_metadata(&file) {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if absent(&e) => Ok(None),
+            Err(e) => Err(Failure::file(&file, &e)),
+        }
+    }
+
+    /// Whether what was found at a path is this entry.
+    pub(super) fn is(&self, path: &[u8], found: &Found, entry: &Entry) -> Result<bool, Failure> {
+        let file = self.file(path)?;
+        let failed = |e: io::Error| Failure::file(&file, &e);
+        match found {
+            Found::File { exec } if entry.mode != LINK => {
+                let mode = !self.modes || *exec == (entry.mode == EXEC);
+                Ok(mode && hash_file(&file).map_err(failed)? == Some(entry.id))
+            }
+            Found::Link if entry.mode == LINK => {
+                let target = fs::read_link(&file).map_err(failed)?;
+                let target = crate::args::bytes_of(target.into_os_string());
+                Ok(hash("blob", &target) == Some(entry.id))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The files below a directory, as paths of the tree.
+    pub(super) fn below(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+        let (mut files, mut todo) = (Vec::new(), vec![path.to_vec()]);
+        while let Some(dir) = todo.pop() {
+            let at = self.file(&dir)?;
+            for entry in fs::read_dir(&at).map_err(|e| Failure::file(&at, &e))? {
+                let entry = entry.map_err(|e| Failure::file(&at, &e))?;
+                let name = crate::args::bytes_of(entry.file_name());
+                let below = [dir.as_slice(), b"/", &name].concat();
+                let kind = entry.file_type().map_err(|e| Failure::file(&at, &e))?;
+                if kind.is_dir() { todo.push(below) } else { files.push(below) }
+            }
+        }
+        Ok(files)
+    }
+
+    /// Removes a file, and the directories above it that are empty then.
+    pub(super) fn remove(&self, path: &[u8]) -> Result<(), Failure> {
+        let file = self.file(path)?;
+        match fs::remove_file(&file) {
+            Err(e) if !absent(&e) => return Err(Failure::file(&file, &e)),
+            _ => {}
+        }
+        let above = file.ancestors().skip(1).take_while(|dir| **dir != self.root);
+        for dir in above {
+            // One that is not empty stays, and so do those above it.
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a file, where nothing but empty directories may be.
+    pub(super) fn write(&self, path: &[u8], entry: &Entry, content: &[u8]) -> Result<(), Failure> {
+        let file = self.file(path)?;
+        let above: Vec<&Path> =
+            file.ancestors().skip(1).take_while(|dir| **dir != self.root).collect();
+        for dir in above.into_iter().rev() {
+            match fs::create_dir(dir) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(Failure::file(dir, &e));
+                }
+                _ => {}
+            }
+        }
+        clear(&file);
+        let made = if entry.mode == LINK {
+            make_link(content, &file)
+        } else {
+            let mut options = OpenOptions::new();
+            // Making it new follows no link, and replaces nothing that came meanwhile.
+            options.write(true).create_new(true);
+            set_mode(&mut options, entry.mode == EXEC);
+            options.open(&file).and_then(|mut file| file.write_all(content))
+        };
+        made.map_err(|e| Failure::file(&file, &e))
+    }
+}
+
+/// Removes a directory in which there are only directories.
+fn clear(dir: &Path) {
+    let Ok(found) = fs::symlink_metadata(dir) else { return };
+    if !found.is_dir() {
+        return;
+    }
+    let mut dirs = vec![dir.to_owned()];
+    let mut at = 0;
+    while let Some(next) = dirs.get(at) {
+        let below = fs::read_dir(next).into_iter().flatten().flatten();
+        let below: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
+        let is_dir = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
+        dirs.extend(below.into_iter().filter(is_dir));
+        at += 1;
+    }
+    // What is not empty stays, and making the file fails.
+    dirs.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
+}
+
+fn hash_file(file: &Path) -> io::Result<Option<ObjectId>> {
+    let mut opened = fs::File::open(file)?;
+    let len = opened.metadata()?.len();
+    let mut hasher = HashFunction::Sha1.hasher();
+    hasher.update(format!("blob {len}\0").as_bytes());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = opened.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(ObjectId::try_from(hasher.finish().as_bytes()).ok());
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+#[cfg(unix)]
+fn is_exec(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_exec(_: &fs::Metadata) -> bool {
+    false
+}
