@@ -4,6 +4,7 @@ mod args;
 mod cli;
 mod commands;
 mod exit;
+mod formats;
 mod names;
 mod ops;
 mod output;

@@ -37,6 +37,7 @@ mod backend;
 mod cache;
 mod config;
 mod consolidate;
+pub mod fast;
 mod files;
 mod flush;
 mod init;

@@ -27,6 +27,7 @@ pub const ALL: &[Decoder] = &[
     ("container", container),
     ("git_commit", git_commit),
     ("git_config", repository_decoders::git_config),
+    ("git_fast", repository_decoders::git_fast),
     ("git_pack", repository_decoders::git_pack),
     ("git_pack_index", repository_decoders::git_pack_index),
     ("git_packed_refs", repository_decoders::git_packed_refs),

@@ -162,3 +162,22 @@ pub fn journal(data: &[u8]) -> bool {
     assert_eq!(now.first().map(|o| o.command.as_str()), Some("fuzz"), "it goes on");
     read.trouble.is_none() && before.is_some_and(|bytes| !bytes.is_empty())
 }
+
+/// A stream for git's fast-import.
+#[must_use]
+pub fn git_fast(data: &[u8]) -> bool {
+    let most = 1 << 12;
+    let mut reader = irmin_git::fast::Reader::new(data, most);
+    // Each command takes some bytes, and holds no more than there are.
+    for _ in 0..=data.len() {
+        match reader.next() {
+            Ok(Some(irmin_git::fast::Command::Blob { data: value, .. })) => {
+                assert!(value.len() <= most && value.len() <= data.len());
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+    panic!("there are more commands than bytes");
+}

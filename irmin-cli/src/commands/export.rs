@@ -1,4 +1,4 @@
-//! `irmin export`: the store into a directory of files.
+//! `irmin export`: the store into a directory of files, or into a stream.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -15,22 +15,32 @@ use serde_json::json;
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
+use crate::formats::{Form, Sink, fast_export};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
 
-/// Export the store as a directory of files.
+/// Export the store as a directory of files, or in another form.
 ///
-/// Executable files and symbolic links are what they were. Files that exist are not overwritten
-/// without --force, and nothing is written outside DIR, whatever links there are.
+/// directory: executable files and symbolic links are what they were. Files that exist are not
+/// overwritten without --force, and nothing is written outside of TO, whatever links there are.
+///
+/// git-fast: all branches and tags with their history, or that of --rev, for `git fast-import` and
+/// `irmin import`. What such a stream has no place for, like signatures of commits, is left out and
+/// told. It tells the hashes, which `irmin import --verify` compares.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin export --root demo.git out
-  irmin export --root demo.git out --prefix greetings --rev main~1")]
+  irmin export --root demo.git out2 --prefix greetings --rev main~1
+  irmin export --root demo.git all.fe --format git-fast")]
 pub(crate) struct ExportArgs {
-    /// The directory to write to; made if it does not exist
-    dir: PathBuf,
+    /// The directory to write to, made if it does not exist; for other forms a file, - for standard
+    /// output
+    to: PathBuf,
+    /// The form to write
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
     /// Export only what is at this path
     #[arg(long, value_parser = path_parser(), value_name = "PATH")]
     prefix: Option<Path>,
@@ -44,6 +54,68 @@ pub(crate) struct ExportArgs {
 
 impl Work for ExportArgs {
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        match self.format {
+            Form::Directory => self.directory(session, repo),
+            Form::GitFast => self.git_fast(session, repo),
+        }
+    }
+}
+
+impl ExportArgs {
+    /// Writes histories as a stream.
+    fn git_fast<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if self.prefix.is_some() {
+            let message = "--prefix is for one tree: git-fast writes whole commits";
+            return Err(Failure::usage(message).into());
+        }
+        let one = match &self.rev {
+            None => None,
+            Some(revision) => {
+                // A branch keeps its name; anything else gets that of the branch to work on.
+                let branch = match revision.parse::<irmin_core::BranchName>() {
+                    Ok(name) if repo.branches()?.contains(&name) => Some(name),
+                    _ => session.branch(repo)?.name(),
+                };
+                let name = branch.unwrap_or_else(irmin_core::BranchName::main);
+                Some((name.to_ref(), names::resolve(repo, revision)?))
+            }
+        };
+        let mut sink = Sink::create(&self.to, self.force)?;
+        let told = fast_export::export(&session.out, repo, one, &mut sink)?;
+        let silent = sink.is_stdout();
+        sink.finish()?;
+        for name in &told.skipped {
+            session.out.note(&format!("skipped {name}: it is not a tag of a commit"));
+        }
+        if let Some(first) = told.changed.first() {
+            let many = count(told.changed.len() as u64, "commit");
+            session.out.warn(&format!(
+                "{many} (first {first}) with headers that a stream has no place for: they will \
+                 have other hashes"
+            ));
+        }
+        if silent {
+            return Ok(Exit::Ok);
+        }
+        if session.out.json {
+            let changed: Vec<String> = told.changed.iter().map(ToString::to_string).collect();
+            session.out.json(&json!({
+                "commits": told.commits,
+                "values": told.values,
+                "tags": told.tags,
+                "refs": told.refs,
+                "skipped": told.skipped,
+                "changed": changed,
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        let (commits, values) = (count(told.commits, "commit"), count(told.values, "value"));
+        session.out.done(&format!("exported {commits} and {values} to {}", self.to.display()));
+        Ok(Exit::Ok)
+    }
+
+    /// Writes one tree as files.
+    fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let commit = match &self.rev {
             Some(revision) => names::resolve(repo, revision)?,
             None => session.head(repo)?,
@@ -60,7 +132,7 @@ impl Work for ExportArgs {
                 return Err(Failure::absent(message).into());
             }
         };
-        let mut target = Target::new(&self.dir, self.force)?;
+        let mut target = Target::new(&self.to, self.force)?;
         // All names are looked at before the first file is written.
         leaves(&tree, |path, _| target.check(path))?;
         let mut links = Vec::new();
@@ -100,7 +172,7 @@ impl Work for ExportArgs {
             session.out.note(&format!("skipped {path}: it is not a value"));
         }
         let (files, links) = (count(files, "file"), count(links.len() as u64, "link"));
-        session.out.done(&format!("exported {files} and {links} to {}", self.dir.display()));
+        session.out.done(&format!("exported {files} and {links} to {}", self.to.display()));
         Ok(Exit::Ok)
     }
 }

@@ -1,8 +1,9 @@
-//! `irmin import`: a directory of files into the store.
+//! `irmin import`: a directory of files, or a stream, into the store.
 
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
+use irmin_core::backend::Note;
 use irmin_core::io::StdRead;
 use irmin_core::{
     Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo, Staged,
@@ -13,6 +14,7 @@ use crate::args::{Message, path_parser};
 use crate::commands::log::SHORT;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::formats::{self, Form, fast_import};
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
@@ -20,25 +22,39 @@ use crate::settings::StoreKind;
 use crate::store::{Access, location};
 use crate::value::{Given, ValueArg};
 
-/// Import a directory of files, as one commit.
+/// Import a directory of files, as one commit, or histories.
 ///
-/// What is in DIR replaces what is at PREFIX (the root if absent); --merge adds to it. Executable
-/// files and symbolic links stay what they are. `.git`, the store itself, sockets and devices are
-/// skipped, and so are directories that a CACHEDIR.TAG marks as caches, such as cargo's `target`.
+/// directory: what is in FROM replaces what is at PREFIX (the root if absent); --merge adds to it.
+/// Executable files and symbolic links stay what they are. `.git`, the store itself, sockets and
+/// devices are skipped, and so are directories that a CACHEDIR.TAG marks as caches, such as cargo's
+/// `target`.
+///
+/// git-fast: a stream of `git fast-export` or `irmin export`: commits with all that they say, on
+/// the branches and tags that it names, all at once or not at all.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin import --root demo.git .
-  irmin import --root demo.git photos archive/2026 --merge")]
+  irmin import --root demo.git photos archive/2026 --merge
+  irmin import --root copy.git history.fe --format git-fast")]
 pub(crate) struct ImportArgs {
-    /// The directory to import
-    dir: PathBuf,
+    /// The directory to import; for other forms a file, - for standard input
+    from: PathBuf,
     /// Where in the store to put it; the root if absent
     #[arg(value_parser = path_parser())]
     prefix: Option<Path>,
+    /// The form to read
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
     /// Keep what is at the prefix already
     #[arg(long)]
     merge: bool,
+    /// Put branches and tags where a stream says, also where that loses commits
+    #[arg(long)]
+    force: bool,
+    /// Write nothing unless all hashes are those that a stream tells
+    #[arg(long)]
+    verify: bool,
     /// Import directories that are marked as caches too
     #[arg(long)]
     caches: bool,
@@ -59,12 +75,64 @@ impl Work for ImportArgs {
     const ACCESS: Access = Access::Create;
 
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        match self.format {
+            Form::Directory => self.directory(session, repo),
+            Form::GitFast => self.git_fast(session, repo),
+        }
+    }
+}
+
+impl ImportArgs {
+    /// Reads a stream of histories.
+    fn git_fast<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if self.prefix.is_some() || self.merge || self.message.message.is_some() {
+            let message = "git-fast brings commits of its own: there is no PREFIX, --merge or -m";
+            return Err(Failure::usage(message).into());
+        }
+        let mut input = formats::open(&self.from)?;
+        let options = fast_import::Options { force: self.force, verify: self.verify };
+        let note = Note {
+            author: repo.context().author().to_owned(),
+            date: repo.context().now(),
+            message: format!("import {}", self.from.display()),
+        };
+        let told = fast_import::import(&session.out, repo, &mut *input, options, note)?;
+        if session.out.json {
+            let refs: Vec<Value> = told
+                .refs
+                .iter()
+                .map(|(name, hash)| json!({"ref": name.to_string(), "id": hash.to_string()}))
+                .collect();
+            session.out.json(&json!({
+                "commits": told.commits,
+                "values": told.values,
+                "tags": told.tags,
+                "refs": refs,
+                "verified": self.verify.then_some(told.same),
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        for (name, hash) in &told.refs {
+            session.out.detail(&format!("{name} is at {hash}"));
+        }
+        let (commits, values) = (count(told.commits, "commit"), count(told.values, "value"));
+        let verified = if self.verify {
+            format!("; {} are as in the stream", count(told.same, "id"))
+        } else {
+            String::new()
+        };
+        session.out.note(&format!("imported {commits} and {values}{verified}"));
+        Ok(Exit::Ok)
+    }
+
+    /// Reads a directory of files.
+    fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let branch = session.branch(repo)?;
         if branch.name().is_none() {
             let message = "import writes to a branch: --commit names a commit, not a branch";
             return Err(Failure::usage(message).into());
         }
-        let options = self.message.options(format!("import {}", self.dir.display()));
+        let options = self.message.options(format!("import {}", self.from.display()));
         let store = match session.settings.store {
             StoreKind::Git => Some(location(&session.settings)?),
             StoreKind::GitMem | StoreKind::Mem => None,
@@ -72,9 +140,7 @@ impl Work for ImportArgs {
         let (commit, tally) = self.import(&session.out, &branch, options, store.as_deref())?;
         report(session, &branch, commit.as_ref(), &tally)
     }
-}
 
-impl ImportArgs {
     fn import<C: Contents>(
         &self,
         out: &Output,
@@ -113,7 +179,7 @@ impl ImportArgs {
         tally: &mut Tally,
     ) -> Result<(), Refused> {
         let prefix = self.prefix.clone().unwrap_or_default();
-        let scan = Scan::new(&self.dir, &prefix, store, self.caches)?;
+        let scan = Scan::new(&self.from, &prefix, store, self.caches)?;
         if !self.merge {
             staged.remove(&prefix)?;
         }

@@ -55,6 +55,8 @@ fn prepared(command: &str) -> Place {
     std::fs::rename(place.path("store.git"), place.path(name)).unwrap();
     place.write("photo.jpg", "pixels");
     place.write("photos/a", "1");
+    let stream = "commit refs/heads/main\ncommitter bob <bob@example.org> 7 +0000\ndata 2\nhi\n";
+    place.write("history.fe", stream);
     place.write("changes.jsonl", "{\"op\":\"set\",\"path\":\"a\",\"value\":\"1\"}\n");
     place
 }

@@ -14,6 +14,7 @@ mod output;
 mod shared_writers;
 mod shells;
 mod story;
+mod streams;
 mod support;
 mod transcript;
 mod undo;

@@ -1,6 +1,7 @@
 //! L6: repositories, branches and commits: what programs use.
 
 mod branch;
+mod bulk;
 mod check;
 mod commit;
 mod context;
@@ -33,6 +34,7 @@ use crate::tree::{KindedHash, Store, Tree};
 
 pub(crate) use branch::committed;
 pub use branch::{Branch, Status};
+pub use bulk::{Bulk, Directory};
 pub use check::{Damage, Problem, Progress, Referrer, Report};
 pub use commit::Commit;
 pub use context::{Clock, CommitOptions, Context};

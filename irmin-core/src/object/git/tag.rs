@@ -1,7 +1,7 @@
 //! Annotated tags: `object`, `type`, `tag` and `tagger` lines, a blank line, the message.
 //!
-//! Tags without a tagger, which early versions of git wrote, decode and are not written; headers
-//! that git does not know either are passed over.
+//! Tags without a tagger, which early versions of git wrote, decode, and are written where a history
+//! that has one is copied; headers that git does not know either are passed over.
 
 use alloc::vec::Vec;
 
@@ -35,13 +35,11 @@ pub(super) fn encode(hash_len: usize, tag: &TagData) -> Result<Bytes> {
         let why = alloc::format!("`{}` is no name of a tag", tag.name.escape_ascii());
         Error::new(Code::InvalidName, why)
     })?;
-    let Some(tagger) = &tag.tagger else {
-        let why = "an annotated tag says who made it";
-        return Err(Error::new(Code::InvalidValue, why));
-    };
     let mut out = Vec::with_capacity(256 + tag.message.len());
     out.extend_from_slice(alloc::format!("object {hash}\ntype {word}\ntag {name}\n").as_bytes());
-    signature(&mut out, "tagger", tagger)?;
+    if let Some(tagger) = &tag.tagger {
+        signature(&mut out, "tagger", tagger)?;
+    }
     out.push(b'\n');
     out.extend_from_slice(&tag.message);
     Ok(with_header("tag", out.len(), |all| all.extend_from_slice(&out)))
@@ -150,6 +148,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
+        let nobody = TagData { tagger: None, ..tag() };
+        let bytes = encode(20, &nobody).unwrap();
+        assert!(bytes.ends_with(b"\ntag v1\n\nfirst\n\nmore\n"), "{}", bytes.escape_ascii());
+        assert_eq!(decode(20, &object(bytes)).unwrap(), nobody);
         for message in ["", "first", "first\n\nmore\n"] {
             let tag = TagData { message: Bytes::from(message), ..tag() };
             assert_eq!(decode(20, &object(encode(20, &tag).unwrap())).unwrap(), tag);
@@ -177,7 +179,6 @@ mod tests {
             let tag = TagData { name: Bytes::from(name), ..tag() };
             assert_eq!(refused(tag), Code::InvalidName, "{name:?}");
         }
-        assert_eq!(refused(TagData { tagger: None, ..tag() }), Code::InvalidValue);
         let nobody = Some(Signature::new("a\nb", 7));
         assert_eq!(refused(TagData { tagger: nobody, ..tag() }), Code::InvalidValue);
         assert_eq!(refused(TagData { kind: Kind::Chunk, ..tag() }), Code::Unrepresentable);

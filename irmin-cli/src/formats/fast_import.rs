@@ -1,0 +1,381 @@
+//! Streams of `git fast-export` into a store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::BufRead;
+
+use irmin_core::backend::{Durability, Expected, Note, Published, RefEdit, Target, View};
+use irmin_core::{
+    Bulk, Bytes, Code, CommitData, Contents, Directory, Entry, EntryKind, Error, Hash, Info, Key,
+    Kind, Metadata, RefName, Repo, TagData, TagName,
+};
+use irmin_git::fast::{Change, Command, Content, Header, Name, Reader, Tag};
+
+use crate::exit::{Failure, Outcome};
+use crate::output::Output;
+use crate::progress::Progress;
+
+/// What is done beside reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Whether refs may lose what they have.
+    pub(crate) force: bool,
+    /// Whether every hash must be the one that the stream tells.
+    pub(crate) verify: bool,
+}
+
+/// What was read.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) commits: u64,
+    pub(crate) values: u64,
+    pub(crate) tags: u64,
+    /// The refs that were made or moved, and where they are now.
+    pub(crate) refs: Vec<(RefName, Hash)>,
+    /// How many hashes were compared and are the same.
+    pub(crate) same: u64,
+    /// The first that is another one: what the stream tells, and what it is.
+    different: Option<(String, Hash)>,
+    /// Commits of which the stream does not tell the hash.
+    untold: u64,
+}
+
+/// A commit whose changes are being read.
+struct Open {
+    header: Header,
+    branch: RefName,
+    parents: Vec<Key>,
+    root: Directory,
+}
+
+struct Import<'a> {
+    bulk: Bulk<'a>,
+    /// Whether the bytes of a value are one of the type of the store.
+    check: fn(Bytes) -> irmin_core::Result<()>,
+    marks: HashMap<u64, Key>,
+    /// Where the refs of the stream are, with their directories.
+    refs: BTreeMap<RefName, Option<Key>>,
+    trees: HashMap<Hash, Key>,
+    open: Option<Open>,
+    tally: Tally,
+}
+
+/// Reads a stream, and makes all of it visible at its end.
+pub(crate) fn import<C: Contents>(
+    out: &Output,
+    repo: &Repo<C>,
+    input: &mut dyn BufRead,
+    options: Options,
+    note: Note,
+) -> Outcome<Tally> {
+    let mut reader = Reader::new(input, repo.limits().value);
+    let mut import = Import {
+        bulk: repo.bulk()?,
+        check: |bytes| C::decode(bytes).map(drop),
+        marks: HashMap::new(),
+        refs: BTreeMap::new(),
+        trees: HashMap::new(),
+        open: None,
+        tally: Tally::default(),
+    };
+    let mut progress = Progress::new(out, "importing", "objects");
+    while let Some(command) = reader.next()? {
+        if !matches!(command, Command::Change(_)) {
+            progress.step();
+            import.close()?;
+        }
+        import.command(command)?;
+    }
+    import.close()?;
+    progress.finish();
+    if options.verify {
+        import.verify()?;
+    }
+    let edits = import.edits(repo, options.force)?;
+    let Import { bulk, mut tally, .. } = import;
+    for edit in &edits {
+        if let Some(Target::Object(key)) = &edit.new {
+            tally.refs.push((edit.name.clone(), key.hash));
+        }
+    }
+    match bulk.publish(edits, Durability::Durable, note)? {
+        Published::Done { .. } => Ok(tally),
+        Published::Lost { name, .. } => {
+            let why = format!("`{name}` moved meanwhile; nothing was written");
+            Err(Failure::precondition(why).into())
+        }
+    }
+}
+
+impl Import<'_> {
+    fn command(&mut self, command: Command) -> Outcome<()> {
+        match command {
+            Command::Blob { mark, data } => {
+                let key = self.value(data)?;
+                self.remember(mark, key);
+            }
+            Command::Commit(header) => self.begin(*header)?,
+            Command::Change(change) => self.change(change)?,
+            Command::Tag(tag) => self.tag(&tag)?,
+            Command::Reset { name, from } => {
+                let name = ref_name(&name)?;
+                let from = from.map(|from| self.resolve(&from)).transpose()?;
+                // Git's way to say that a ref shall not be.
+                let none = from.filter(|key| key.hash.as_bytes().iter().any(|byte| *byte != 0));
+                self.refs.insert(name, none);
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, mark: Option<u64>, key: Key) {
+        if let Some(mark) = mark {
+            self.marks.insert(mark, key);
+        }
+    }
+
+    fn value(&mut self, data: Vec<u8>) -> Outcome<Key> {
+        let data = Bytes::from(data);
+        (self.check)(data.clone())?;
+        self.tally.values += 1;
+        Ok(self.bulk.value(&data)?)
+    }
+
+    fn begin(&mut self, header: Header) -> Outcome<()> {
+        let branch = ref_name(&header.branch)?;
+        let before = self.refs.get(&branch).copied().flatten();
+        let first = match &header.from {
+            Some(from) => Some(self.resolve(from)?),
+            None => before,
+        };
+        let root = match first {
+            Some(commit) => Some(self.tree_of(commit)?),
+            None => None,
+        };
+        let mut parents: Vec<Key> = first.into_iter().collect();
+        for merge in &header.merges {
+            let key = self.resolve(merge)?;
+            parents.push(key);
+        }
+        let root = self.bulk.directory(root)?;
+        self.open = Some(Open { header, branch, parents, root });
+        Ok(())
+    }
+
+    fn tree_of(&self, commit: Key) -> Outcome<Key> {
+        match self.trees.get(&commit.hash) {
+            Some(tree) => Ok(*tree),
+            None => Ok(self.bulk.tree_of(commit)?),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> Outcome<()> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        let done = self.apply(&mut open.root, change);
+        self.open = Some(open);
+        done
+    }
+
+    fn apply(&mut self, root: &mut Directory, change: Change) -> Outcome<()> {
+        match change {
+            Change::DeleteAll => *root = self.bulk.directory(None)?,
+            Change::Delete(path) => self.bulk.set(root, &path, None)?,
+            Change::Modify { mode, content, path } => {
+                let key = match content {
+                    Content::Inline(data) => self.value(data)?,
+                    Content::Object(name) if mode == 0o160_000 => submodule(&name)?,
+                    Content::Object(name) => self.resolve(&name)?,
+                };
+                let kind = kind(mode);
+                self.expect(key, kind, &path)?;
+                self.bulk.set(root, &path, Some(Entry { kind, key }))?;
+            }
+            Change::Copy(from, to) | Change::Rename(from, to) if from == to => {
+                let _ = to;
+            }
+            Change::Copy(from, to) => {
+                let entry = self.entry(root, &from)?;
+                self.bulk.set(root, &to, Some(entry))?;
+            }
+            Change::Rename(from, to) => {
+                let entry = self.entry(root, &from)?;
+                self.bulk.set(root, &from, None)?;
+                self.bulk.set(root, &to, Some(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, root: &mut Directory, path: &irmin_core::Path) -> Outcome<Entry> {
+        self.bulk.entry(root, path)?.ok_or_else(|| {
+            let why = format!("the stream copies `{path}`, which is not there");
+            Error::new(Code::InvalidValue, why).into()
+        })
+    }
+
+    /// Requires that an entry stands for an object of its kind.
+    fn expect(&self, key: Key, kind: EntryKind, path: &irmin_core::Path) -> Outcome<()> {
+        let found = match kind {
+            EntryKind::Opaque(_) => return Ok(()),
+            EntryKind::Value(_) | EntryKind::Node => self.bulk.kind(key)?,
+        };
+        let fits = match found {
+            Some(Kind::Value | Kind::ChunkIndex) => matches!(kind, EntryKind::Value(_)),
+            Some(Kind::Node | Kind::Inode) => kind == EntryKind::Node,
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        let what = found.map_or("no object here".into(), |kind| format!("a {kind}"));
+        let why = format!("`{path}` cannot be {}: that is {what}", key.hash);
+        Err(Error::new(Code::InvalidValue, why).into())
+    }
+
+    /// Writes the commit whose changes have ended.
+    fn close(&mut self) -> Outcome<()> {
+        let Some(Open { header, branch, parents, root }) = self.open.take() else { return Ok(()) };
+        let tree = self.bulk.seal(root)?;
+        let mut headers: Vec<(Bytes, Bytes)> = Vec::new();
+        headers.extend(header.encoding.map(|name| (Bytes::from_static(b"encoding"), name)));
+        if header.message.is_empty() {
+            // Git's way to write it: see `Info::headers`.
+            headers.push((Bytes::new(), Bytes::new()));
+        }
+        let author = header.author.unwrap_or_else(|| header.committer.clone());
+        let info = Info { author, committer: header.committer, message: header.message, headers };
+        let key = self.bulk.commit(&CommitData { tree, parents, info })?;
+        self.trees.insert(key.hash, tree);
+        self.remember(header.mark, key);
+        self.refs.insert(branch, Some(key));
+        self.tally.commits += 1;
+        self.compare(header.original, key.hash);
+        Ok(())
+    }
+
+    fn tag(&mut self, tag: &Tag) -> Outcome<()> {
+        let name: TagName = tag.name.parse()?;
+        let target = self.resolve(&tag.from)?;
+        let Some(kind) = self.bulk.kind(target)? else {
+            return Err(Error::missing_objects(vec![target]).into());
+        };
+        let key = self.bulk.tag(&TagData {
+            target,
+            kind,
+            name: Bytes::copy_from_slice(tag.name.as_bytes()),
+            tagger: tag.tagger.clone(),
+            message: tag.message.clone(),
+        })?;
+        self.remember(tag.mark, key);
+        self.refs.insert(name.to_ref(), Some(key));
+        self.tally.tags += 1;
+        self.compare(tag.original.clone(), key.hash);
+        Ok(())
+    }
+
+    fn compare(&mut self, original: Option<String>, hash: Hash) {
+        match original {
+            Some(told) if told == hash.to_string() => self.tally.same += 1,
+            Some(told) => {
+                self.tally.different.get_or_insert((told, hash));
+            }
+            None => self.tally.untold += 1,
+        }
+    }
+
+    fn resolve(&self, name: &Name) -> Outcome<Key> {
+        let unknown = |text: &str| {
+            let why = format!("the stream refers to `{text}`, which it has not told of");
+            Error::new(Code::InvalidValue, why)
+        };
+        match name {
+            Name::Mark(mark) => {
+                Ok(self.marks.get(mark).copied().ok_or_else(|| unknown(&format!(":{mark}")))?)
+            }
+            Name::Other(text) => {
+                if let Ok(name) = text.parse::<RefName>()
+                    && let Some(Some(key)) = self.refs.get(&name)
+                {
+                    return Ok(*key);
+                }
+                Ok(text.parse::<Hash>().map(Key::from).map_err(|_| unknown(text))?)
+            }
+        }
+    }
+
+    /// Requires that all hashes are those that the stream tells.
+    fn verify(&self) -> Outcome<()> {
+        if let Some((told, hash)) = &self.tally.different {
+            let why = format!("{told} became {hash}: the hashes differ; nothing was written");
+            return Err(Failure::precondition(why).into());
+        }
+        if self.tally.untold > 0 {
+            let failure = Failure::usage("the stream does not tell the hashes to compare with");
+            let hint = "`git fast-export --show-original-ids` and `irmin export` tell them";
+            return Err(failure.hint(hint).into());
+        }
+        Ok(())
+    }
+
+    /// The changes of refs; without `force` none may lose commits.
+    fn edits<C: Contents>(&self, repo: &Repo<C>, force: bool) -> Outcome<Vec<RefEdit>> {
+        let mut edits = Vec::new();
+        for (name, key) in &self.refs {
+            let Some(new) = *key else { continue };
+            let old = repo.backend().read_ref(name, View::Tip)?;
+            let new_target = Target::Object(new);
+            if old.as_ref() == Some(&new_target) {
+                continue;
+            }
+            let expected = match old {
+                None => Expected::Absent,
+                Some(old) => {
+                    let forward = match &old {
+                        Target::Object(old) if name.branch().is_some() => {
+                            self.bulk.is_ancestor(*old, new)?
+                        }
+                        _ => false,
+                    };
+                    if !forward && !force {
+                        let why = format!(
+                            "`{name}` is there, and not an ancestor of {}; nothing was written",
+                            new.hash
+                        );
+                        let hint = "--force puts it where the stream says";
+                        return Err(Failure::precondition(why).hint(hint).into());
+                    }
+                    Expected::Is(old)
+                }
+            };
+            edits.push(RefEdit { name: name.clone(), expected, new: Some(new_target) });
+        }
+        Ok(edits)
+    }
+}
+
+fn ref_name(text: &str) -> Outcome<RefName> {
+    let name: RefName = text.parse()?;
+    if text.starts_with("refs/") {
+        return Ok(name);
+    }
+    let why = format!("`{text}` is not under `refs/`: only branches and tags are imported");
+    Err(Error::new(Code::Unsupported, why).into())
+}
+
+fn submodule(name: &Name) -> Outcome<Key> {
+    let hash = match name {
+        Name::Other(text) => text.parse::<Hash>().ok(),
+        Name::Mark(_) => None,
+    };
+    let why = "a submodule is named by the hash of its commit";
+    Ok(hash.map(Key::from).ok_or_else(|| Error::new(Code::InvalidValue, why))?)
+}
+
+fn kind(mode: u32) -> EntryKind {
+    match mode {
+        0o040_000 => EntryKind::Node,
+        0o100_755 => EntryKind::Value(Metadata::Exec),
+        0o120_000 => EntryKind::Value(Metadata::Link),
+        0o160_000 => EntryKind::Opaque(mode),
+        _ => EntryKind::Value(Metadata::Normal),
+    }
+}

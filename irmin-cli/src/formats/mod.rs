@@ -1,0 +1,111 @@
+//! The forms in which stores are exported and imported, besides directories of files.
+
+pub(crate) mod fast_export;
+pub(crate) mod fast_import;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path as FilePath, PathBuf};
+
+use clap::ValueEnum;
+use irmin_core::tree::ValueReader;
+
+use crate::exit::{Failure, Outcome, Stop};
+
+/// The form of what is exported or imported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum Form {
+    /// A directory of files
+    #[default]
+    Directory,
+    /// Whole histories, as git fast-export writes and git fast-import reads them
+    GitFast,
+}
+
+/// Whether a file name stands for standard input or output.
+pub(crate) fn is_dash(file: &FilePath) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// A file, or standard output, that is written.
+pub(crate) struct Sink {
+    to: Box<dyn Write>,
+    /// None for standard output.
+    file: Option<PathBuf>,
+}
+
+impl Sink {
+    /// Opens a file that does not exist, or with `force` one that does.
+    pub(crate) fn create(file: &FilePath, force: bool) -> Result<Self, Failure> {
+        if is_dash(file) {
+            return Ok(Sink { to: Box::new(BufWriter::new(io::stdout())), file: None });
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!force).create(force).truncate(force);
+        let opened = options.open(file).map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Failure::file(file, &e).hint("--force overwrites files")
+            }
+            _ => Failure::file(file, &e),
+        })?;
+        Ok(Sink { to: Box::new(BufWriter::new(opened)), file: Some(file.to_owned()) })
+    }
+
+    /// Whether it is standard output, which nothing else may be printed on.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// Writes bytes.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Outcome<()> {
+        self.to.write_all(bytes).map_err(|e| self.failed(e))
+    }
+
+    /// Writes a value, piece by piece.
+    pub(crate) fn value(&mut self, value: &mut ValueReader) -> Outcome<()> {
+        let mut to = Kept { to: &mut *self.to, error: None };
+        let copied = value.copy_to(&mut to);
+        match to.error {
+            Some(error) => Err(self.failed(error)),
+            None => Ok(copied?),
+        }
+    }
+
+    /// Hands over everything.
+    pub(crate) fn finish(mut self) -> Outcome<()> {
+        self.to.flush().map_err(|e| self.failed(e))
+    }
+
+    /// Why writing failed.
+    pub(crate) fn failed(&self, error: io::Error) -> Stop {
+        match &self.file {
+            Some(file) => Failure::file(file, &error).into(),
+            None => error.into(),
+        }
+    }
+}
+
+/// Keeps the error that the library's own cannot hold.
+struct Kept<'a> {
+    to: &'a mut dyn Write,
+    error: Option<io::Error>,
+}
+
+impl irmin_core::io::Write for Kept<'_> {
+    fn write(&mut self, bytes: &[u8]) -> irmin_core::Result<()> {
+        self.to.write_all(bytes).map_err(|error| {
+            let told = irmin_core::Error::new(irmin_core::Code::Io, error.to_string());
+            self.error = Some(error);
+            told
+        })
+    }
+}
+
+/// A file, or standard input, that is read.
+pub(crate) fn open(file: &FilePath) -> Result<Box<dyn BufRead>, Failure> {
+    if is_dash(file) {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = File::open(file).map_err(|e| Failure::file(file, &e))?;
+    Ok(Box::new(BufReader::new(opened)))
+}

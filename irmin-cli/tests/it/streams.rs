@@ -1,0 +1,228 @@
+//! Histories as streams: between git and us, both ways, with the hashes compared.
+
+use std::fmt::Write as _;
+
+use crate::support::Place;
+
+/// Runs git on a repository beside the store.
+fn git(place: &Place, repository: &str, arguments: &[&str]) -> String {
+    place.git(&[&["-C", repository], arguments].concat()).ok()
+}
+
+/// What every ref of a repository is at.
+fn refs(place: &Place, repository: &str) -> String {
+    git(place, repository, &["for-each-ref", "--format=%(refname) %(objectname) %(objecttype)"])
+}
+
+/// A bare repository with a history that has one of everything, made from a stream; but for a file
+/// that gives way to a directory, which git's own stream loses: it removes the file afterwards.
+fn odd_history(place: &Place) {
+    place.git(&["init", "-q", "--bare", "theirs.git"]).ok();
+    let mut stream =
+        String::from("blob\nmark :1\ndata 5\nhello\nblob\nmark :2\ndata 6\na\0b\u{1}\nc\n");
+    let mut mark = 10;
+    let mut commit = |extra: &str, date: &str, message: &str, rest: &str| {
+        mark += 1;
+        let _ = write!(
+            stream,
+            "commit refs/heads/main\nmark :{mark}\nauthor Ann \u{e9} <ann@example.org> {date}\n\
+             committer Bob <bob@example.org> 1000000{mark} +0000\n{extra}data {}\n{message}\n{rest}\n",
+            message.len(),
+        );
+        mark
+    };
+    let first = commit("", "900000000 +0530", "first\n", "M 100644 :1 a\nM 100755 :2 dir/run\n");
+    let second = commit(
+        "",
+        "900000001 -0000",
+        "links, names and a submodule",
+        "M 120000 inline link\ndata 1\na\nM 100644 :1 \"tab\\tand \\\"q\\\" \\303\\251\"\n\
+         M 160000 1234567890123456789012345678901234567890 module\n",
+    );
+    commit("", "900000002 +0000", "empty\n\n\n", "");
+    commit("encoding iso-8859-1\n", "1 -1200", "in another encoding", "D a\nM 100644 :2 b/b\n");
+    let third = commit("", "5 +0000", "", "R dir moved\nD link\n");
+    let octopus =
+        format!("from :{first}\nmerge :{second}\nmerge :{third}\nM 100644 :2 \"a b/c\"\n");
+    let octopus = commit("", "6 +0000", "octopus", &octopus);
+    let _ = write!(
+        stream,
+        "reset refs/heads/main\nfrom :{third}\n\nreset refs/heads/topic/x\nfrom :{octopus}\n\n\
+         reset refs/heads/root\ncommit refs/heads/root\ncommitter <nobody@example.org> 7 +0000\n\
+         data 4\nroot\nM 100644 :1 only\n\nreset refs/tags/light\nfrom :{second}\n\n\
+         tag v1\nfrom :{octopus}\ntagger Ann <ann@example.org> 8 +0200\ndata 8\nrelease\n\n\
+         tag old\nfrom :{first}\ndata 3\nold\n",
+    );
+    place.write("made", &stream);
+    import_with_git(place, "made", "theirs.git");
+    // Bytes that are not UTF-8, which the stream above cannot hold.
+    let tree = git(place, "theirs.git", &["rev-parse", "main^{tree}"]);
+    let head = git(place, "theirs.git", &["rev-parse", "main"]);
+    let mut raw = format!("tree {}\nparent {}\n", tree.trim(), head.trim()).into_bytes();
+    raw.extend_from_slice(
+        b"author caf\xe9 <a@b> 9 +0000\ncommitter caf\xe9 <a@b> 9 +0000\nencoding latin1\n\ncaf\xe9\n",
+    );
+    place.write("raw", raw);
+    let id = git(place, "theirs.git", &["hash-object", "-t", "commit", "-w", "../raw"]);
+    git(place, "theirs.git", &["update-ref", "refs/heads/latin", id.trim()]);
+}
+
+fn import_with_git(place: &Place, stream: &str, repository: &str) {
+    let line =
+        format!("git -C {repository} fast-import --quiet --date-format=raw-permissive < {stream}");
+    place.other("sh", &["-c", &line]).ok();
+}
+
+const EXPORT: &str = "git -C theirs.git fast-export --all --show-original-ids --reencode=no \
+                      --signed-tags=verbatim";
+
+#[test]
+fn histories_of_git_keep_their_hashes() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    odd_history(&place);
+    let line = "git -C theirs.git fast-export --all --show-original-ids --reencode=no > stream";
+    place.other("sh", &["-c", line]).ok();
+    let told = place.run(["import", "stream", "--format", "git-fast", "--verify", "--json"]).ok();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["commits"], &told["tags"]), (&8.into(), &2.into()), "{told}");
+    assert_eq!(told["verified"], 10);
+    assert_eq!(refs(&place, "store.git"), refs(&place, "theirs.git"));
+    git(&place, "store.git", &["fsck", "--strict", "--no-dangling"]);
+    // Again it changes nothing.
+    let again = place.run(["import", "stream", "--format", "git-fast", "--json"]).ok();
+    assert!(again.contains(r#""refs":[],"verified":null"#), "{again}");
+    // git's options for copies and renames, and for whole trees, lead to the same.
+    for (n, option) in ["-M -C", "--full-tree"].into_iter().enumerate() {
+        let root = format!("again{n}.git");
+        let line = format!("{EXPORT} {option} > stream{n}");
+        place.other("sh", &["-c", &line]).ok();
+        let stream = format!("stream{n}");
+        place.run(["import", &stream, "--format", "git-fast", "--verify", "--root", &root]).ok();
+        assert_eq!(refs(&place, &root), refs(&place, "theirs.git"), "{option}");
+    }
+}
+
+#[test]
+fn our_streams_are_read_by_git_and_by_us() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    odd_history(&place);
+    let export = ["export", "--root", "theirs.git", "ours", "--format", "git-fast", "--json"];
+    let told = place.run(export).ok();
+    assert!(told.contains(r#""commits":8,"#) && told.contains(r#""changed":[]"#), "{told}");
+    place.git(&["init", "-q", "--bare", "read.git"]).ok();
+    import_with_git(&place, "ours", "read.git");
+    assert_eq!(refs(&place, "read.git"), refs(&place, "theirs.git"));
+    git(&place, "read.git", &["fsck", "--strict", "--no-dangling"]);
+    place.run(["import", "ours", "--format", "git-fast", "--verify"]).ok();
+    assert_eq!(refs(&place, "store.git"), refs(&place, "theirs.git"));
+    // The same store gives the same stream.
+    place.run(["export", "ours2", "--format", "git-fast"]).ok();
+    assert_eq!(
+        std::fs::read(place.path("ours")).unwrap(),
+        std::fs::read(place.path("ours2")).unwrap()
+    );
+    place.run(["export", "ours2", "--format", "git-fast"]).fails(1);
+    // One branch, through a pipe.
+    let one = ["export", "-", "--format", "git-fast", "--rev", "topic/x"];
+    let stream = place.run(one).ok();
+    let import = ["import", "-", "--format", "git-fast", "--root", "one.git", "--verify"];
+    let run = place.feed(&import, &stream);
+    assert!(run.err.contains("; 6 ids are as in the stream"), "{run:?}");
+    let tip = |root: &str| git(&place, root, &["rev-parse", "refs/heads/topic/x"]);
+    assert_eq!(tip("one.git"), tip("theirs.git"));
+    assert_eq!(refs(&place, "one.git").lines().count(), 1);
+}
+
+/// What is written by the command itself, and changed since.
+#[test]
+fn branches_do_not_lose_commits() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let old = place.run(["export", "-", "--format", "git-fast"]).ok();
+    place.run(["set", "a", "2"]).ok();
+    let import = ["import", "-", "--format", "git-fast", "--verify"];
+    let told = place.feed(&import, &old).fails(4);
+    assert!(told.contains("`refs/heads/main` is there") && told.contains("--force"), "{told}");
+    let new = place.run(["export", "-", "--format", "git-fast"]).ok();
+    place.feed(&[&import[..], &["--force"]].concat(), &old).ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+    place.feed(&import, &new).ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "2");
+    // A hash that is another one, and one that is not told: nothing is written.
+    let from = new.find("original-oid").unwrap();
+    let commit = new.rfind("original-oid").unwrap();
+    assert_ne!(from, commit);
+    let mut lie = new.clone();
+    lie.replace_range(
+        commit + 13..commit + 14,
+        if lie[commit + 13..].starts_with('0') { "1" } else { "0" },
+    );
+    let into = [&import[..], &["--root", "new.git"]].concat();
+    assert!(place.feed(&into, &lie).fails(4).contains("the hashes differ"));
+    let quiet: String = new
+        .lines()
+        .filter(|l| !l.starts_with("original-oid"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert!(place.feed(&into, &quiet).fails(2).contains("--show-original-ids"));
+    assert_eq!(place.run(["branches", "--root", "new.git"]).ok(), "");
+    let cut = new.strip_suffix("done\n").unwrap();
+    assert!(place.feed(&into, cut).fails(2).contains("it was cut"));
+    let evil = "commit refs/heads/x\ncommitter a <b> 1 +0000\ndata 0\nM 100644 inline .git/config\n\
+                data 0\n";
+    assert!(place.feed(&into[..4], evil).fails(2).contains(".git"));
+    place.feed(&into[..4], "cat-blob :1\n").fails(1);
+    place.feed(&into[..4], "blob\ndata 99999999999\n").fails(1);
+    place.feed(&into[..4], "commit HEAD\ncommitter a <b> 1 +0000\ndata 0\n").fails(1);
+}
+
+/// Random changes of files, as streams: git's own reading of them is the measure.
+#[test]
+fn changes_are_read_as_git_reads_them() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.git(&["init", "-q", "--bare", "read.git"]).ok();
+    let mut seed = 7_u64;
+    let mut next = |n: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % n
+    };
+    let paths = ["a", "b", "a/b", "a/b/c", "d/e", "d/f/g", "d/f/h", "z"];
+    let mut stream = String::new();
+    for n in 0..200 {
+        let branch = next(3);
+        let _ = write!(stream, "commit refs/heads/b{branch}\nmark :{}\n", n + 1);
+        let _ = write!(stream, "committer a <b@c> {n} +0000\ndata 1\n{}\n", n % 10);
+        if n > 0 && next(8) == 0 {
+            let _ = writeln!(stream, "from :{}", next(n) + 1);
+        }
+        for _ in 0..next(5) {
+            let path = paths[usize::try_from(next(8)).unwrap()];
+            let _ = match next(9) {
+                0 | 1 => writeln!(stream, "D {path}"),
+                2 if n % 7 == 0 => writeln!(stream, "deleteall"),
+                // What is copied is made first.
+                3 | 4 => writeln!(
+                    stream,
+                    "M 100755 inline d/f/g\ndata 1\n{}\nC d/f/g c{}/x\nR d/f r{}",
+                    next(10),
+                    next(3),
+                    next(3)
+                ),
+                _ => writeln!(stream, "M 100644 inline {path}\ndata 2\n{}", next(90) + 10),
+            };
+        }
+        stream.push('\n');
+    }
+    place.write("stream", &stream);
+    import_with_git(&place, "stream", "read.git");
+    place.run(["import", "stream", "--format", "git-fast"]).ok();
+    assert_eq!(refs(&place, "store.git"), refs(&place, "read.git"));
+}
