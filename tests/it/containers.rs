@@ -4,8 +4,12 @@ mod kinds;
 mod original;
 mod world;
 
+use std::sync::Arc;
+
+use irmin_core::backend::MemoryBackend;
+use irmin_core::containers::{Container as _, Queue};
 use irmin_core::contents::Contents as _;
-use irmin_core::{Format, FormatSpec, ValueEncoding};
+use irmin_core::{Branch, Context, Format, FormatSpec, Repo, ValueEncoding};
 use proptest::prelude::*;
 
 use crate::model::cases;
@@ -92,6 +96,24 @@ fn histories_that_criss_cross() {
         converges::<Texts>(&script),
     ];
     assert!(crossed.iter().all(|crossed| *crossed > 10), "{crossed:?}");
+}
+
+/// Two edits that say the same of themselves are one, as long as they do the same.
+#[test]
+fn an_edit_is_its_commit() {
+    let backend = MemoryBackend::new(Format::new(FormatSpec::git()));
+    let repo = Repo::new(Arc::new(backend), Context::new("ann", || 1_000)).unwrap();
+    let repo = repo.typed::<Queue<i64>>().unwrap();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| repo.branch(name).unwrap());
+    let push = |branch: &Branch<Queue<i64>>, n: i64| {
+        Queue::at(branch, "q").unwrap().push(n, "push").unwrap().unwrap().id()
+    };
+    assert_eq!(push(&ours, 1), push(&theirs, 1));
+    assert_ne!(push(&ours, 2), push(&theirs, 3));
+    ours.merge(&theirs, "merge").unwrap().resolved().unwrap();
+    let mut all = <Queue<i64>>::at(&ours, "q").unwrap().read_all().unwrap();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3]);
 }
 
 #[test]

@@ -66,8 +66,13 @@ impl<T: Element + Ord> AddWinsSet<T> {
 
     /// The elements, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        let elements: BTreeSet<&T> = self.marks.iter().map(|(element, _)| element).collect();
-        elements.into_iter()
+        let mut last = None;
+        // The marks of one element stand together.
+        self.marks.iter().map(|(element, _)| element).filter(move |element| {
+            let is_new = last != Some(*element);
+            last = Some(*element);
+            is_new
+        })
     }
 
     /// The number of elements.

@@ -11,7 +11,12 @@ use irmin_core::{Branch, Bytes, Commit, CommitOptions, Result};
 use super::world::{Edit, Kind, Made};
 
 type Edits<'a> = BTreeMap<usize, &'a Made>;
-type Done<C> = Result<Option<Commit<C>>>;
+type Done = Result<Option<i64>>;
+
+/// That an edit was made, if it made a commit.
+fn done<C>(commit: Option<Commit<C>>) -> Option<i64> {
+    commit.map(|_| 0)
+}
 
 const PATH: &str = "dir/it";
 
@@ -40,26 +45,22 @@ impl Counters {
 impl Kind for Counters {
     type Values = Counter;
 
-    fn edit(
-        branch: &Branch<Counter>,
-        edit: &Edit,
-        _: usize,
-        options: CommitOptions,
-    ) -> Done<Counter> {
+    fn edit(branch: &Branch<Counter>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
         let counter = Counter::at(branch, PATH)?;
         match Self::by(edit) {
             by if edit.what.is_multiple_of(2) => counter.inc(by, options),
             by => counter.dec(by.wrapping_neg(), options),
         }
+        .map(done)
     }
 
     fn read(branch: &Branch<Counter>) -> Result<String> {
         Ok(Counter::at(branch, PATH)?.read()?.to_string())
     }
 
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         let sum = edits.values().fold(0_i64, |sum, made| sum.wrapping_add(Self::by(&made.edit)));
-        Some(sum.to_string())
+        sum.to_string()
     }
 }
 
@@ -68,13 +69,8 @@ pub(super) struct Registers;
 impl Kind for Registers {
     type Values = LwwRegister<String>;
 
-    fn edit(
-        branch: &Branch<Self::Values>,
-        edit: &Edit,
-        _: usize,
-        options: CommitOptions,
-    ) -> Done<Self::Values> {
-        LwwRegister::at(branch, PATH)?.write(name(edit.what), options)
+    fn edit(branch: &Branch<Self::Values>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
+        LwwRegister::at(branch, PATH)?.write(name(edit.what), options).map(done)
     }
 
     fn read(branch: &Branch<Self::Values>) -> Result<String> {
@@ -82,15 +78,11 @@ impl Kind for Registers {
         Ok(value.map(|value| format!("{}@{}", value.value(), value.time())).unwrap_or_default())
     }
 
-    /// The latest write, where a write is later than the *winner* among those that it follows.
-    fn model(edits: &Edits<'_>) -> Option<String> {
-        let mut times: BTreeMap<usize, i64> = BTreeMap::new();
-        for (n, made) in edits {
-            let last = made.past.iter().map(|before| times[before] + 1).max();
-            times.insert(*n, last.unwrap_or(0).max(made.edit.date * 1_000_000_000));
-        }
-        let best = edits.iter().map(|(n, made)| (times[n], name(made.edit.what))).max()?;
-        Some(format!("{}@{}", best.1, best.0))
+    /// The latest write.
+    fn model(edits: &Edits<'_>) -> String {
+        let times = times(edits);
+        let best = edits.iter().map(|(n, made)| (times[n], name(made.edit.what))).max();
+        best.map(|(time, value)| format!("{value}@{time}")).unwrap_or_default()
     }
 }
 
@@ -99,25 +91,20 @@ pub(super) struct BlobLogs;
 impl Kind for BlobLogs {
     type Values = BlobLog<String>;
 
-    fn edit(
-        branch: &Branch<Self::Values>,
-        edit: &Edit,
-        _: usize,
-        options: CommitOptions,
-    ) -> Done<Self::Values> {
-        BlobLog::at(branch, PATH)?.append(name(edit.what), options)
+    fn edit(branch: &Branch<Self::Values>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
+        BlobLog::at(branch, PATH)?.append(name(edit.what), options).map(done)
     }
 
     fn read(branch: &Branch<Self::Values>) -> Result<String> {
         Ok(<BlobLog<String>>::at(branch, PATH)?.read_all()?.join(" "))
     }
 
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         let times = times(edits);
         let mut log: Vec<_> = edits.iter().map(|(n, m)| (times[n], name(m.edit.what))).collect();
         log.sort();
         let log: Vec<String> = log.into_iter().rev().map(|(_, value)| value).collect();
-        Some(log.join(" "))
+        log.join(" ")
     }
 }
 
@@ -127,22 +114,25 @@ impl Kind for LinkedLogs {
     type Values = String;
     const BY_MARKS: bool = true;
 
-    fn edit(branch: &Branch<String>, _: &Edit, n: usize, options: CommitOptions) -> Done<String> {
-        LinkedLog::at(branch, PATH)?.append(format!("{n}"), options)
+    fn edit(branch: &Branch<String>, _: &Edit, n: usize, options: CommitOptions) -> Done {
+        LinkedLog::at(branch, PATH)?.append(format!("{n}"), options).map(done)
     }
 
     fn read(branch: &Branch<String>) -> Result<String> {
         Ok(LinkedLog::at(branch, PATH)?.read_all()?.join(" "))
     }
 
-    /// Times, newest first; of entries at one time the order is that of marks, which models lack.
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         let times = times(edits);
-        let distinct: BTreeSet<i64> = times.values().copied().collect();
         let mut log: Vec<(i64, usize)> = times.iter().map(|(n, time)| (*time, *n)).collect();
-        log.sort();
+        log.sort_unstable();
         let log: Vec<String> = log.iter().rev().map(|(_, n)| n.to_string()).collect();
-        (distinct.len() == edits.len()).then(|| log.join(" "))
+        log.join(" ")
+    }
+
+    fn oldest_first(mut words: Vec<&str>) -> Vec<&str> {
+        words.reverse();
+        words
     }
 }
 
@@ -165,27 +155,23 @@ impl Sets {
 impl Kind for Sets {
     type Values = AddWinsSet<String>;
 
-    fn edit(
-        branch: &Branch<Self::Values>,
-        edit: &Edit,
-        _: usize,
-        options: CommitOptions,
-    ) -> Done<Self::Values> {
+    fn edit(branch: &Branch<Self::Values>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
         let set = AddWinsSet::at(branch, PATH)?;
         match Self::removes(edit) {
             true => set.remove(name(edit.what), options),
             false => set.add(name(edit.what), options),
         }
+        .map(done)
     }
 
     fn read(branch: &Branch<Self::Values>) -> Result<String> {
         Ok(<AddWinsSet<String>>::at(branch, PATH)?.elements()?.join(" "))
     }
 
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         let elements: Vec<&str> =
             ["a", "b", "c"].into_iter().filter(|element| in_set(edits, element)).collect();
-        Some(elements.join(" "))
+        elements.join(" ")
     }
 }
 
@@ -199,19 +185,20 @@ impl Kind for SetsAsBytes {
         Policies::new().with("dir/*".parse().unwrap(), <AddWinsSet<String>>::policy())
     }
 
-    fn edit(branch: &Branch<Bytes>, edit: &Edit, _: usize, options: CommitOptions) -> Done<Bytes> {
+    fn edit(branch: &Branch<Bytes>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
         let set = <AddWinsSet<String>>::at(branch, PATH)?;
         match Sets::removes(edit) {
             true => set.remove(name(edit.what), options),
             false => set.add(name(edit.what), options),
         }
+        .map(done)
     }
 
     fn read(branch: &Branch<Bytes>) -> Result<String> {
         Ok(<AddWinsSet<String>>::at(branch, PATH)?.elements()?.join(" "))
     }
 
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         Sets::model(edits)
     }
 }
@@ -250,15 +237,10 @@ impl Maps {
 impl Kind for Maps {
     type Values = MergeMap<String, Inner>;
 
-    fn edit(
-        branch: &Branch<Self::Values>,
-        edit: &Edit,
-        _: usize,
-        options: CommitOptions,
-    ) -> Done<Self::Values> {
+    fn edit(branch: &Branch<Self::Values>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
         let map = MergeMap::at(branch, PATH)?;
         if Self::removes(edit) {
-            return map.remove(name(edit.what), options);
+            return map.remove(name(edit.what), options).map(done);
         }
         map.update(name(edit.what), options, [edit.verb], |inner: Option<Inner>, _| {
             let mut inner = inner.unwrap_or_default();
@@ -267,6 +249,7 @@ impl Kind for Maps {
             })?;
             Ok(inner)
         })
+        .map(done)
     }
 
     fn read(branch: &Branch<Self::Values>) -> Result<String> {
@@ -279,7 +262,7 @@ impl Kind for Maps {
         Ok(keys.join(" "))
     }
 
-    fn model(edits: &Edits<'_>) -> Option<String> {
+    fn model(edits: &Edits<'_>) -> String {
         let mut keys = Vec::new();
         for key in ["a", "b", "c"] {
             let mut sums: BTreeMap<u8, i64> = BTreeMap::new();
@@ -291,7 +274,7 @@ impl Kind for Maps {
                 keys.push(format!("{key}:{}", sums.join(",")));
             }
         }
-        Some(keys.join(" "))
+        keys.join(" ")
     }
 }
 
@@ -302,20 +285,15 @@ impl Kind for Queues {
     type Values = Queue<i64>;
     const BY_MARKS: bool = true;
 
-    fn edit(
-        branch: &Branch<Self::Values>,
-        edit: &Edit,
-        n: usize,
-        options: CommitOptions,
-    ) -> Done<Self::Values> {
+    fn edit(branch: &Branch<Queue<i64>>, edit: &Edit, n: usize, options: CommitOptions) -> Done {
         let queue = <Queue<i64>>::at(branch, PATH)?;
         if edit.verb % 5 >= 2 {
-            return queue.push(n as i64, options);
+            return queue.push(n as i64, options).map(|commit| commit.map(|_| -1));
         }
         let first = queue.peek()?;
         let popped = queue.pop(options)?;
         assert_eq!(popped, first);
-        Ok(if popped.is_some() { branch.head()? } else { None })
+        Ok(popped)
     }
 
     fn read(branch: &Branch<Self::Values>) -> Result<String> {
@@ -323,42 +301,62 @@ impl Kind for Queues {
         Ok(values.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
     }
 
-    /// What is where in a queue depends on marks; what is in it does not, where no pop had to
-    /// choose between values of one time.
-    fn model(_: &Edits<'_>) -> Option<String> {
-        None
+    /// What was pushed, and popped by none.
+    fn model(edits: &Edits<'_>) -> String {
+        let popped: BTreeSet<i64> = edits.values().map(|made| made.came).collect();
+        let pushed = edits.iter().filter(|(_, made)| made.came == -1).map(|(n, _)| *n as i64);
+        let left = pushed.filter(|n| !popped.contains(n));
+        left.map(|n| n.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn oldest_first(words: Vec<&str>) -> Vec<&str> {
+        words
     }
 }
 
+/// Texts of which each line is one word, of the edit that put it in.
 pub(super) struct Texts;
+
+impl Texts {
+    /// What an edit makes of some lines: it takes one out, puts one in, both, or puts in a block.
+    fn change(edit: &Edit, n: usize, lines: &mut Vec<String>) -> Option<String> {
+        let at = usize::from(edit.what) % (lines.len() + 1);
+        let out = (edit.verb % 4 < 2 && at < lines.len()).then(|| lines.remove(at));
+        lines.splice(at..at, Self::block(edit, n));
+        out
+    }
+
+    fn block(edit: &Edit, n: usize) -> Vec<String> {
+        let size = [0, 1, 1, 3][usize::from(edit.verb % 4)];
+        (0..size).map(|i| format!("{n}.{i}")).collect()
+    }
+}
 
 impl Kind for Texts {
     type Values = Text;
     const BY_MARKS: bool = true;
 
-    fn edit(branch: &Branch<Text>, edit: &Edit, _: usize, options: CommitOptions) -> Done<Text> {
+    fn edit(branch: &Branch<Text>, edit: &Edit, n: usize, options: CommitOptions) -> Done {
         let text = Text::at(branch, PATH)?;
-        let old = text.read()?;
-        let mut lines: Vec<&str> = old.lines().collect();
-        let at = usize::from(edit.what) % (lines.len() + 1);
-        let new = name(edit.verb / 4);
-        match edit.verb % 4 {
-            0 if at < lines.len() => drop(lines.remove(at)),
-            1 if at < lines.len() => lines[at] = &new,
-            2 => drop(lines.splice(at..at, [&*new, "x", &*new])),
-            _ => lines.insert(at, &new),
-        }
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let made = text.write(&lines, options)?;
-        assert_eq!(text.read()?, lines);
-        Ok(made)
+        let mut lines: Vec<String> = text.read()?.lines().map(str::to_owned).collect();
+        let out = Self::change(edit, n, &mut lines);
+        let new: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let made = text.write(&new, options)?;
+        assert_eq!(text.read()?, new);
+        // A line as a number, of which the model knows the same.
+        let out = out.map_or(-1, |line| line.replace('.', "").parse().unwrap());
+        Ok(made.map(|_| out))
     }
 
     fn read(branch: &Branch<Text>) -> Result<String> {
         Text::at(branch, PATH)?.read()
     }
 
-    fn model(_: &Edits<'_>) -> Option<String> {
-        None
+    /// What was put in, and taken out by none.
+    fn model(edits: &Edits<'_>) -> String {
+        let out: BTreeSet<i64> = edits.values().map(|made| made.came).collect();
+        let lines = edits.iter().flat_map(|(n, made)| Self::block(&made.edit, *n));
+        let left = lines.filter(|line| !out.contains(&line.replace('.', "").parse().unwrap()));
+        left.collect::<Vec<_>>().join("\n")
     }
 }

@@ -154,6 +154,42 @@ fn a_blob_log_keeps_what_is_older_than_its_base() {
     assert_eq!(merged.entries(), expected);
 }
 
+/// Generations of a key of a map: what was removed does not come back, nor does what was done to
+/// it elsewhere; what is set anew begins empty on both sides, and adds up.
+#[test]
+fn a_key_of_a_map_begins_anew() {
+    let repo = repo::<MergeMap<String, Counter>>();
+    let branch = |name: &str| repo.branch(name).unwrap();
+    let at = |name: &str| <MergeMap<String, Counter>>::at(&branch(name), "map").unwrap();
+    let add = |name: &str, by: i64| {
+        let add = |old: Option<Counter>, _: &mut Event| Ok(Counter(old.unwrap_or_default().0 + by));
+        at(name).update("k", name, by.to_be_bytes(), add).unwrap();
+    };
+    let read = |name: &str| at(name).find("k").unwrap().map(|counter| counter.0);
+    let merge = |from: &str, into: &str| {
+        branch(from).merge_into(&branch(into), "merge").unwrap().resolved().unwrap();
+    };
+    add("a", 100);
+    for other in ["b", "c", "d"] {
+        branch("a").clone_to(other, "clone").unwrap();
+    }
+    at("a").remove("k", "a removes it").unwrap();
+    add("a", 1);
+    at("b").remove("k", "b removes it").unwrap();
+    add("b", 2);
+    add("c", 4);
+    at("d").remove("k", "d removes it").unwrap();
+    assert_eq!([read("a"), read("b"), read("c"), read("d")], [Some(1), Some(2), Some(104), None]);
+    merge("b", "a");
+    assert_eq!(read("a"), Some(3), "both set it anew");
+    merge("c", "d");
+    assert_eq!(read("d"), None, "removing wins over updating");
+    merge("a", "d");
+    assert_eq!(read("d"), Some(3), "setting anew wins over removing");
+    assert_eq!(at("d").remove("other", "absent").unwrap(), None);
+    assert_eq!(at("d").keys().unwrap(), ["k"]);
+}
+
 #[track_caller]
 fn forms<T: Container + Debug>(value: &T, text: &str, binary: &[u8]) {
     assert_eq!(std::str::from_utf8(&value.encode().unwrap()).unwrap(), text);

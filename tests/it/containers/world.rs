@@ -1,6 +1,6 @@
 //! Replicas that edit and merge at random, and what every history must come to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use irmin_core::backend::MemoryBackend;
@@ -81,9 +81,10 @@ pub(super) fn crossing(rounds: u8) -> Script {
 /// The edits of a history, by number.
 pub(super) type Set = BTreeSet<usize>;
 
-/// An edit that was made: what it was, and which edits its history had.
+/// An edit that was made: what it was, what came of it, and which edits its history had.
 pub(super) struct Made {
     pub(super) edit: Edit,
+    pub(super) came: i64,
     pub(super) past: Set,
     pub(super) number: usize,
 }
@@ -92,28 +93,34 @@ pub(super) struct Made {
 pub(super) trait Kind {
     type Values: Contents;
 
-    /// Whether marks decide what readers see, where times are equal: they differ from store to
-    /// store, since commits do.
+    /// Whether marks decide in which order readers see the words that make up the whole. They
+    /// differ from store to store, since commits do; in one store the order is one for all.
     const BY_MARKS: bool = false;
 
     fn policies() -> Policies<Self::Values> {
         Policies::new()
     }
 
-    /// Makes an edit; `n` is its number.
+    /// Makes an edit; `n` is its number. Returns what came of it, in numbers that are the kind's
+    /// own, and nothing if nothing was to be done.
     fn edit(
         branch: &Branch<Self::Values>,
         edit: &Edit,
         n: usize,
         options: CommitOptions,
-    ) -> Result<Option<Commit<Self::Values>>>;
+    ) -> Result<Option<i64>>;
 
     /// What readers see.
     fn read(branch: &Branch<Self::Values>) -> Result<String>;
 
-    /// What readers must see after these edits, of which the keys are the numbers. `None` where
-    /// the model cannot say.
-    fn model(edits: &BTreeMap<usize, &Made>) -> Option<String>;
+    /// What readers must see after these edits, of which the keys are the numbers; in any order
+    /// if marks decide it.
+    fn model(edits: &BTreeMap<usize, &Made>) -> String;
+
+    /// Words that name edits, oldest first, if the kind keeps them in the order of histories.
+    fn oldest_first(_words: Vec<&str>) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// All that is known of a run.
@@ -124,6 +131,8 @@ struct World<K: Kind> {
     known: HashMap<CommitId, Set>,
     /// How many merges had several common ancestors.
     crossed: usize,
+    /// Words that were seen in this order.
+    order: HashSet<(String, String)>,
     /// The tree, and what readers see, for each set of edits.
     states: HashMap<Set, (KindedHash, String)>,
 }
@@ -136,7 +145,8 @@ pub(super) fn run<K: Kind>(format: Format, script: &Script) -> (String, usize) {
     let repo = repo.typed::<K::Values>().unwrap().with_policies(K::policies());
     let states = HashMap::new();
     let (made, known) = (Vec::new(), HashMap::new());
-    let mut world: World<K> = World { repo, made, known, crossed: 0, states };
+    let mut world: World<K> =
+        World { repo, made, known, crossed: 0, order: HashSet::new(), states };
     let names: Vec<String> = (0..REPLICAS).map(|n| format!("r{n}")).collect();
     for (i, step) in script.steps.iter().enumerate() {
         match step {
@@ -173,8 +183,9 @@ impl<K: Kind> World<K> {
         let number = self.made.len();
         // The author tells replicas apart, and the message edits.
         let options = CommitOptions::new(format!("{step}")).author(name).date(edit.date);
-        let Some(commit) = K::edit(&branch, edit, number, options).unwrap() else { return };
-        self.made.push(Made { edit: *edit, past: past.clone(), number });
+        let Some(came) = K::edit(&branch, edit, number, options).unwrap() else { return };
+        let commit = branch.head().unwrap().unwrap();
+        self.made.push(Made { edit: *edit, came, past: past.clone(), number });
         let mut edits = past;
         edits.insert(number);
         assert!(self.known.insert(commit.id(), edits).is_none(), "two edits are one commit");
@@ -217,11 +228,41 @@ impl<K: Kind> World<K> {
         let edits = self.past(&branch);
         let state = (head.tree().hash().unwrap(), K::read(&branch).unwrap());
         let by_number = edits.iter().map(|n| (*n, &self.made[*n])).collect();
-        if let Some(expected) = K::model(&by_number) {
+        let expected = K::model(&by_number);
+        if K::BY_MARKS {
+            let sorted =
+                |text: &str| text.split_whitespace().map(String::from).collect::<BTreeSet<_>>();
+            assert_eq!(sorted(&state.1), sorted(&expected), "not what is left of {edits:?}");
+            self.check_order(&state.1);
+            let words = K::oldest_first(state.1.split_whitespace().collect());
+            for (i, word) in words.iter().enumerate() {
+                let past = &self.made[word.parse::<usize>().unwrap()].past;
+                let early = |later: &&str| past.contains(&later.parse().unwrap());
+                assert!(
+                    !words[i..].iter().any(early),
+                    "{word} is before what it follows: {words:?}"
+                );
+            }
+        } else {
             assert_eq!(state.1, expected, "not what the model says of {edits:?}");
         }
         let first = self.states.entry(edits.clone()).or_insert_with(|| state.clone());
         assert_eq!(*first, state, "two histories of the edits {edits:?} differ");
         Some(state)
+    }
+
+    /// No reader sees two words in one order and another one in the other.
+    fn check_order(&mut self, text: &str) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for (i, a) in words.iter().enumerate() {
+            for b in &words[i + 1..] {
+                let (a, b) = ((*a).to_owned(), (*b).to_owned());
+                assert!(
+                    !self.order.contains(&(b.clone(), a.clone())),
+                    "{a} and {b} in both orders"
+                );
+                self.order.insert((a, b));
+            }
+        }
     }
 }
