@@ -317,8 +317,17 @@ impl GitBackend {
             let _ = reflog::rename(io, places, from, &change.name);
             values.0 = values.1;
         }
-        let _ = reflog::append(io, places, reflogs, &change.name, values, &pending.note);
         let head = RefName::head();
+        // Where `HEAD` goes from one branch to another the journal has their commits, as in git.
+        let at = |target: Option<&Target>| match target {
+            Some(Target::Symbolic(name)) => self.refs.read(name).ok().flatten(),
+            target => target.cloned(),
+        };
+        let moved = (at(values.0), at(values.1));
+        if let (true, (Some(_), Some(_))) = (change.name == head, &moved) {
+            values = (moved.0.as_ref(), moved.1.as_ref());
+        }
+        let _ = reflog::append(io, places, reflogs, &change.name, values, &pending.note);
         let on_branch =
             matches!(self.refs.read(&head), Ok(Some(Target::Symbolic(to))) if to == change.name);
         if on_branch && change.new.is_some() {
