@@ -1,12 +1,15 @@
 //! `irmin branches` and `irmin branch`.
 
 use clap::{Args, Subcommand};
-use irmin_core::{Branch, Code, Contents, Repo};
+use irmin_core::{Branch, BranchName, Code, Contents, Repo};
 use serde_json::{Value, json};
 
 use crate::commands::{Session, Work, no_commit};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::names;
+use crate::settings::StoreKind;
+use crate::store::location;
+use crate::worktree::taken_at;
 
 /// List branches.
 #[derive(Args, Debug)]
@@ -116,6 +119,7 @@ impl Work for BranchArgs {
                     let message = format!("branch `{name}` is the one the store is on");
                     return Err(Failure::usage(message).into());
                 }
+                refuse_shown(session, name)?;
                 branch.delete("branch: deleted")?;
                 session.out.note(&format!("branch `{name}` was at {}", head.id()));
                 session.wrote(&branch, None)
@@ -124,7 +128,21 @@ impl Work for BranchArgs {
     }
 }
 
+/// Refuses to take a branch from under a working tree beside the one that is open.
+fn refuse_shown(session: &Session<'_>, name: &str) -> Outcome<()> {
+    if session.settings.store != StoreKind::Git {
+        return Ok(());
+    }
+    let name: BranchName = name.parse()?;
+    let other = taken_at(&location(&session.settings)?, name.to_ref().as_str())?;
+    other.map_or(Ok(()), |other| {
+        let message = format!("{} is on branch `{name}`", other.display());
+        Err(Failure::precondition(message).hint("check another branch out there first").into())
+    })
+}
+
 fn rename<C: Contents>(session: &mut Session<'_>, repo: &Repo<C>, old: &str, new: &str) -> Outcome {
+    refuse_shown(session, old)?;
     // In the words of git, whose reflog this is for.
     let note = format!("Branch: renamed refs/heads/{old} to refs/heads/{new}");
     let renamed = repo.rename_branch(old, new, note).map_err(|e| match e.code() {

@@ -82,7 +82,7 @@ impl Work for CheckoutArgs {
             }
             let mut index = tree.index()?;
             let base = base(session, repo, &here, &index)?;
-            touched = Some(tree.bring(&mut index, base, there.tree())?);
+            touched = Some(tree.bring(&**repo.backend(), &mut index, base, there.tree())?);
             move_head(session, repo, &here, &there)?;
         } else if let Target::Object(_) = there.target {
             let message = "the store has no working tree: HEAD names a branch, not a commit";

@@ -1,15 +1,19 @@
 //! Files of a working tree: what is there, and making it what it should be. No link is followed.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
-use irmin_core::HashFunction;
+use irmin_core::backend::ValueRead;
+use irmin_core::{Error, HashFunction};
 
 use super::trees::{EXEC, Entry, LINK, hash};
 use crate::commands::export::{absent, make_link, name_of, set_mode};
 use crate::exit::Failure;
+
+/// How much of a file is in memory at once.
+const PIECE: usize = 1 << 16;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +127,12 @@ impl Disk {
     }
 
     /// Makes a file, where nothing but empty directories may be.
-    pub(super) fn write(&self, path: &[u8], entry: &Entry, content: &[u8]) -> Result<(), Failure> {
+    pub(super) fn write(
+        &self,
+        path: &[u8],
+        entry: &Entry,
+        value: &mut dyn ValueRead,
+    ) -> Result<(), Failure> {
         let file = self.file(path)?;
         let above: Vec<&Path> =
             file.ancestors().skip(1).take_while(|dir| **dir != self.root).collect();
@@ -136,17 +145,46 @@ impl Disk {
             }
         }
         clear(&file);
-        let made = if entry.mode == LINK {
-            make_link(content, &file)
-        } else {
-            let mut options = OpenOptions::new();
-            // Making it new follows no link, and replaces nothing that came meanwhile.
-            options.write(true).create_new(true);
-            set_mode(&mut options, entry.mode == EXEC);
-            options.open(&file).and_then(|mut file| file.write_all(content))
-        };
-        made.map_err(|e| Failure::file(&file, &e))
+        let failed = |e: io::Error| Failure::file(&file, &e);
+        if entry.mode == LINK {
+            let mut target = Vec::new();
+            copy(value, entry, &mut target, &file)?;
+            return make_link(&target, &file).map_err(failed);
+        }
+        let mut options = OpenOptions::new();
+        // Making it new follows no link, and replaces nothing that came meanwhile.
+        options.write(true).create_new(true);
+        set_mode(&mut options, entry.mode == EXEC);
+        let mut opened = options.open(&file).map_err(failed)?;
+        copy(value, entry, &mut opened, &file)
     }
+}
+
+/// Copies a value piece by piece, and checks that it is the one of the entry.
+fn copy(
+    value: &mut dyn ValueRead,
+    entry: &Entry,
+    to: &mut dyn io::Write,
+    file: &Path,
+) -> Result<(), Failure> {
+    let mut hasher = HashFunction::Sha1.hasher();
+    hasher.update(format!("blob {}\0", value.len()).as_bytes());
+    let (mut buffer, mut at) = (vec![0; PIECE], 0);
+    loop {
+        let read = value.read_at(&mut buffer, at)?;
+        let piece = buffer.get(..read).unwrap_or_default();
+        if piece.is_empty() {
+            break;
+        }
+        hasher.update(piece);
+        to.write_all(piece).map_err(|e| Failure::file(file, &e))?;
+        at += piece.len() as u64;
+    }
+    let hash = hasher.finish();
+    if hash.as_bytes() == entry.id.as_slice() {
+        return Ok(());
+    }
+    Err(Error::corrupt("value", &hash, format_args!("it should be {}", entry.id)).into())
 }
 
 /// Removes a directory in which there are only directories.
@@ -173,7 +211,7 @@ fn hash_file(file: &Path) -> io::Result<Option<ObjectId>> {
     let len = opened.metadata()?.len();
     let mut hasher = HashFunction::Sha1.hasher();
     hasher.update(format!("blob {len}\0").as_bytes());
-    let mut buffer = vec![0; 1 << 16];
+    let mut buffer = vec![0; PIECE];
     loop {
         let read = opened.read(&mut buffer)?;
         if read == 0 {

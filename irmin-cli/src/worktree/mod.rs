@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 use gix_index::entry::{Flags, Mode, Stage, Stat};
-use irmin_core::{Code, Error, Hash};
+use irmin_core::backend::{Backend, ValueRead, Wait};
+use irmin_core::{Code, Error, Hash, Key};
 
 use crate::commands::export::absent;
 use crate::exit::Failure;
@@ -73,15 +74,9 @@ impl WorkTree {
         Ok(Some(WorkTree { git, disk: Disk { root, modes } }))
     }
 
-    /// Whether another working tree of the repository is on a branch.
+    /// The `HEAD` of another working tree of the repository that is on a branch.
     pub(crate) fn is_taken(&self, branch: &str) -> Option<PathBuf> {
-        let own = self.git.git_dir().join("HEAD");
-        let common = self.git.common_dir();
-        let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
-        let dirs = linked.map(|entry| entry.path()).chain([common.to_owned()]);
-        let mut heads = dirs.map(|dir| dir.join("HEAD")).filter(|head| !same_file(head, &own));
-        let on_it = format!("ref: {branch}");
-        heads.find(|head| fs::read_to_string(head).is_ok_and(|text| text.trim() == on_it))
+        taken(&self.git, branch)
     }
 
     /// Locks the index and reads it.
@@ -162,6 +157,7 @@ impl WorkTree {
     /// `precondition_failed` naming what is in the way, `unsupported`, and those of writing files.
     pub(crate) fn bring(
         &self,
+        store: &dyn Backend,
         index: &mut Index,
         from: Option<Hash>,
         to: Option<Hash>,
@@ -184,8 +180,7 @@ impl WorkTree {
             self.disk.remove(path)?;
         }
         for (path, entry) in &plan.write {
-            let found = self.git.find_object(entry.id).map_err(|e| git_failure("a value", &e))?;
-            self.disk.write(path, entry, &found.data)?;
+            self.disk.write(path, entry, &mut *value(store, entry.id)?)?;
         }
         if !plan.index.is_empty() {
             self.write_index(index, &plan)?;
@@ -295,6 +290,32 @@ impl Drop for Index {
             let _ = fs::remove_file(&self.lock);
         }
     }
+}
+
+/// The `HEAD` of another working tree of the repository at a place that is on a branch, whether the
+/// repository is bare or not.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn taken_at(location: &Path, branch: &str) -> Result<Option<PathBuf>, Failure> {
+    let git = gix::open(location).map_err(|e| git_failure("the repository", &e))?;
+    Ok(taken(&git, branch))
+}
+
+fn taken(git: &gix::Repository, branch: &str) -> Option<PathBuf> {
+    let (own, common) = (git.git_dir().join("HEAD"), git.common_dir());
+    let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+    let dirs = linked.map(|entry| entry.path()).chain([common.to_owned()]);
+    let mut heads = dirs.map(|dir| dir.join("HEAD")).filter(|head| !same_file(head, &own));
+    let on_it = format!("ref: {branch}");
+    heads.find(|head| fs::read_to_string(head).is_ok_and(|text| text.trim() == on_it))
+}
+
+/// A value, to be read piece by piece.
+fn value(store: &dyn Backend, id: ObjectId) -> Result<Box<dyn ValueRead>, Failure> {
+    let key = Key::from(Hash::new(id.as_slice())?);
+    let found = store.open_values(&[key], Wait::Block)?.pop().flatten();
+    Ok(found.ok_or_else(|| Error::missing_objects(vec![key]))?)
 }
 
 /// Refuses if there are paths in the way.

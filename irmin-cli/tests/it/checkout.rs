@@ -82,6 +82,11 @@ fn between_branches() {
     let told = irmin(&place, &["checkout", "main", "--json"]).ok();
     assert!(told.contains(r#""branch":"main""#) && told.contains(r#""written":0"#), "{told}");
     irmin(&place, &["checkout", "nothing"]).fails(1);
+    // Git knows where it came from.
+    assert!(git(&place, &["reflog", "-1"]).contains("checkout: moving from "));
+    irmin(&place, &["checkout", "draft"]).ok();
+    git(&place, &["checkout", "-q", "-"]);
+    assert_eq!(git(&place, &["symbolic-ref", "HEAD"]), "refs/heads/main");
     // An undo of the last one is one of HEAD, and the files follow.
     irmin(&place, &["checkout", "draft"]).ok();
     let undone = irmin(&place, &["undo"]);
@@ -256,6 +261,11 @@ fn linked_working_trees() {
     assert!(told.contains("is on branch `draft`"), "{told}");
     let linked = |arguments: &[&str]| place.run([arguments, &["--root", "linked"]].concat());
     linked(&["checkout", "main"]).fails(4);
+    // Nobody takes a branch from under the other one.
+    let told = irmin(&place, &["branch", "delete", "draft"]).fails(4);
+    assert!(told.contains("is on branch `draft`"), "{told}");
+    irmin(&place, &["branch", "rename", "draft", "elsewhere"]).fails(4);
+    linked(&["branch", "rename", "main", "trunk"]).fails(4);
     linked(&["branch", "create", "third"]).ok();
     linked(&["set", "-b", "third", "a", "3"]).ok();
     linked(&["checkout", "third"]).ok();
