@@ -14,6 +14,8 @@ use core::ops::Range;
 
 use super::{Merge, Reason, take_changed};
 
+/// The most lines that a text may have to be compared: each takes some dozens of bytes.
+const MAX_LINES: usize = 1 << 20;
 /// The most lines that a comparison may find inserted and removed, all in all: it remembers half
 /// the square of them, in words.
 const MAX_EDITS: usize = 1024;
@@ -55,11 +57,14 @@ impl Merge<String> {
 /// Merges two texts that come from `base`, line by line.
 ///
 /// A line ends with its newline, so that the last line may differ by it. Time and memory are
-/// bounded by the lengths of the texts, whatever is in them.
+/// bounded, whatever is in the texts: those of more than 2^20 lines are not merged.
 ///
 /// # Errors
 /// A reason that names the first line of the base that both sides changed.
 pub fn merge(base: &str, ours: &str, theirs: &str) -> Result<String, Reason> {
+    if [base, ours, theirs].iter().any(|text| text.matches('\n').count() > MAX_LINES) {
+        return Err(Reason::new(format!("text: more than {MAX_LINES} lines")));
+    }
     let [base, ours, theirs] = [base, ours, theirs].map(lines);
     let mut numbers = BTreeMap::new();
     let [b, o, t] = [&base, &ours, &theirs].map(|lines| {
@@ -281,6 +286,17 @@ mod tests {
         let theirs = format!("{base}more\n");
         assert_eq!(merge(&base, &ours, &theirs), Ok(format!("{ours}more\n")));
         assert!(merge(&base, &ours, &base.replace("a17\n", "x\n")).is_err());
+    }
+
+    #[test]
+    fn texts_of_very_many_lines_are_not_compared() {
+        let text = |n: usize| "\n".repeat(n);
+        let more = |n: usize| (text(n) + "a", "b".to_string() + &text(n));
+        let ((ours, theirs), most) = (more(MAX_LINES), text(MAX_LINES));
+        assert!(merge(&most, &ours, &theirs).is_ok());
+        let ((ours, theirs), many) = (more(MAX_LINES + 1), text(MAX_LINES + 1));
+        let refused = merge(&many, &ours, &theirs).unwrap_err();
+        assert_eq!(refused.as_str(), "text: more than 1048576 lines");
     }
 
     #[test]
