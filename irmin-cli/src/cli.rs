@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Undo(commands::op::UndoArgs),
     Checkout(commands::checkout::CheckoutArgs),
     Log(commands::log::LogArgs),
+    Blame(commands::blame::BlameArgs),
     LastModified(commands::last_modified::LastModifiedArgs),
     Diff(commands::diff::DiffArgs),
     Show(commands::diff::ShowArgs),

@@ -89,8 +89,8 @@ pub use object::{
 };
 pub use path::{IntoPath, Path, Step};
 pub use repo::{
-    Branch, BranchUpdate, Bulk, Clock, Commit, CommitGraph, CommitOptions, Context, Damage,
-    Directory, HeadChange, KeyChange, LogOptions, Merged, Preview, Problem, Progress, Referrer,
-    Repo, Report, Revision, Staged, Status, Strategy, Tag, TagForm, Watch,
+    Blamed, Branch, BranchUpdate, Bulk, Clock, Commit, CommitGraph, CommitOptions, CompareLines,
+    Context, Damage, Directory, HeadChange, KeyChange, LogOptions, Merged, Preview, Problem,
+    Progress, Referrer, Repo, Report, Revision, Staged, Status, Strategy, Tag, TagForm, Watch,
 };
 pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind, ValueReader};

@@ -1,6 +1,7 @@
 //! The commands, one module for each or for a family.
 
 pub(crate) mod apply;
+pub(crate) mod blame;
 pub(crate) mod branch;
 pub(crate) mod check;
 pub(crate) mod checkout;
@@ -267,6 +268,7 @@ fn dispatch(session: &mut Session<'_>, command: Option<&Command>) -> Outcome {
         Command::Undo(args) => session.work(args),
         Command::Checkout(args) => session.work(args),
         Command::Log(args) => session.work(args),
+        Command::Blame(args) => session.work(args),
         Command::LastModified(args) => session.work(args),
         Command::Diff(args) => session.work(args),
         Command::Show(args) => session.work(args),

@@ -122,6 +122,113 @@ fn last_changes_across_merges() {
     }
 }
 
+/// Numbers below a bound, the same ones from the same seed.
+fn chance(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % below
+    }
+}
+
+/// Random histories of a text, with merges; no two lines are ever the same, so that there is one
+/// way to compare.
+#[test]
+fn blames_are_gits() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let mut next = chance(3);
+    for round in 0..8 {
+        let place = Place::new();
+        let mut versions: Vec<Vec<usize>> = Vec::new();
+        let (mut stream, mut line) = (String::new(), 0);
+        for n in 0..30 {
+            let parent = |back: usize| n - 1 - back.min(n - 1);
+            let (first, second) = match n {
+                0 => (None, None),
+                _ if next(3) == 0 => (Some(parent(next(3))), Some(parent(next(6)))),
+                _ => (Some(parent(next(3))), None),
+            };
+            let second = second.filter(|second| Some(*second) != first);
+            let mut text = first.map(|first| versions[first].clone()).unwrap_or_default();
+            for new in second.map(|second| versions[second].clone()).unwrap_or_default() {
+                // Lines are in ascending order, so that sides can be joined.
+                if !text.contains(&new) && next(4) > 0 {
+                    text.push(new);
+                }
+            }
+            for _ in 0..next(4) {
+                line += 1;
+                text.push(next(1000) * 1000 + line);
+            }
+            text.sort_unstable();
+            if text.len() > 3 && next(3) == 0 {
+                text.remove(next(text.len()));
+            }
+            let body: String = text.iter().map(|line| format!("line {line}\n")).collect();
+            stream += &format!("commit refs/heads/main\nmark :{}\n", n + 1);
+            stream += &format!("committer a <b@c> {} +0000\ndata 1\nx\n", n * 60);
+            for (word, parent) in [("from", first), ("merge", second)] {
+                stream += &parent.map(|p| format!("{word} :{}\n", p + 1)).unwrap_or_default();
+            }
+            stream += &format!("M 100644 inline k/text\ndata {}\n{body}\n", body.len());
+            versions.push(text);
+        }
+        place.feed(&["import", "-", "--format", "git-fast"], &stream).ok();
+        let porcelain = git(&place, &["blame", "--porcelain", "main", "--", "k/text"]);
+        let is_hash = |word: &str| word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let theirs: Vec<String> = porcelain
+            .lines()
+            .filter(|line| !line.starts_with('\t') && is_hash(line.split(' ').next().unwrap()))
+            .map(|line| line.splitn(4, ' ').take(3).collect::<Vec<_>>().join(" "))
+            .collect();
+        let ours: Vec<String> = place
+            .run(["blame", "k/text", "--json"])
+            .ok()
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                format!(
+                    "{} {} {}",
+                    line["commit"].as_str().unwrap(),
+                    line["original"],
+                    line["line"]
+                )
+            })
+            .collect();
+        assert_eq!(ours, theirs, "round {round}\n{stream}");
+        assert!(ours.len() > 10);
+    }
+}
+
+#[test]
+fn blame_for_people() {
+    let place = Place::new();
+    place.run(["set", "k", "one\ntwo\n"]).ok();
+    place.run(["set", "k", "one\n2\nthree", "--author", "bob"]).ok();
+    place.run(["set", "raw", "@bytes"]).fails(1);
+    place.write("bytes", b"\xff\0");
+    place.run(["set", "raw", "@bytes"]).ok();
+    place.run(["set", "raw", "@bytes", "--mode", "exec"]).ok();
+    let text = place.run(["blame", "k"]).ok();
+    let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(
+        lines,
+        [
+            "(ann <ann@example.org> 2001-09-09 01:46:40 1) one",
+            "(bob                   2001-09-09 01:46:40 2) 2",
+            "(bob                   2001-09-09 01:46:40 3) three",
+        ]
+    );
+    let before = place.run(["blame", "k", "--rev", "main~3"]).ok();
+    assert!(before.ends_with(" 2) two\n"), "{before}");
+    // A mode that changes leaves the bytes with who set them.
+    let raw = place.run(["blame", "raw"]).ok();
+    let set = place.run(["snapshot", "--commit", "main~1"]).ok();
+    assert!(raw.starts_with(&set[..10]) && raw.ends_with(") <binary, 2 bytes>\n"), "{raw}");
+    place.run(["blame", "nothing"]).fails(1);
+}
+
 #[test]
 fn counts_are_gits() {
     if !irmin_tests::needs("git") {

@@ -8,6 +8,7 @@
 //! the order in which [`lcas`] returns them, is for the layers that have trees.
 
 mod bases;
+mod blame;
 mod last_modified;
 mod walk;
 
@@ -20,6 +21,7 @@ use crate::id::Key;
 use crate::object::CommitData;
 
 pub use bases::{FastForward, LcaLimits, fast_forward, is_ancestor, lcas, lcas_of_joined};
+pub use blame::{Compare, Origin, Same, blame};
 pub(crate) use last_modified::candidates;
 pub use last_modified::{LastModified, Lookup, last_modified};
 pub use walk::{Graph, Skip, Walk, WalkOptions, history, walk};

@@ -207,7 +207,7 @@ pub(super) fn commits<C>(
 }
 
 /// What is at a path in each of some root directories; each level is read at once.
-fn entries_at(store: &Store, roots: &[Key], path: &Path) -> Result<Vec<Option<Entry>>> {
+pub(super) fn entries_at(store: &Store, roots: &[Key], path: &Path) -> Result<Vec<Option<Entry>>> {
     let root = |key: &Key| Some(Entry { kind: EntryKind::Node, key: *key });
     let mut found: Vec<Option<Entry>> = roots.iter().map(root).collect();
     for step in path.steps() {

@@ -1,5 +1,6 @@
 //! L6: repositories, branches and commits: what programs use.
 
+mod blame;
 mod branch;
 mod bulk;
 mod check;
@@ -32,6 +33,7 @@ use crate::name::{BranchName, HEADS, RefName};
 use crate::object::{Format, Kind, LayoutSpec};
 use crate::tree::{KindedHash, Store, Tree};
 
+pub use blame::{Blamed, CompareLines};
 pub(crate) use branch::committed;
 pub use branch::{Branch, Status};
 pub use bulk::{Bulk, Directory};
