@@ -132,3 +132,30 @@ fn a_journal_that_was_cut_off_or_damaged() {
     place.run(["undo"]).ok();
     assert_eq!(place.run(["get", "a"]).ok(), "2");
 }
+
+/// Writers of several processes take turns, and each one's operations are told as its own.
+#[test]
+fn many_writers() {
+    let place = Place::new();
+    place.run(["set", "begin", "1"]).ok();
+    let mut running = Vec::new();
+    for n in 0..6 {
+        // Some of them at the same branch.
+        let branch = format!("b{}", n % 3);
+        let key = format!("key{n}");
+        running.push(place.irmin().args(["set", "-b", &branch, &key, "1"]).spawn().unwrap());
+    }
+    for mut process in running {
+        assert!(process.wait().unwrap().success());
+    }
+    assert_eq!(commands(&place), ["set"; 7]);
+    let log = place.run(["op", "log", "--json"]).ok();
+    let mut heads = std::collections::BTreeMap::new();
+    for line in log.lines().rev() {
+        let operation: serde_json::Value = serde_json::from_str(line).unwrap();
+        for change in operation["changes"].as_array().unwrap() {
+            let before = heads.insert(change["ref"].to_string(), change["new"].clone());
+            assert_eq!(before.unwrap_or_default(), change["old"], "{log}");
+        }
+    }
+}
