@@ -45,13 +45,27 @@ impl GitBackend {
     /// `not_found` if there is none, `unsupported` for an extension that is not known, naming it,
     /// `corrupt_store`, `io`.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        GitBackend::open_through(path, options, |io| io)
+    }
+
+    /// Opens the repository at a path, and does all that it does to files, apart from reading
+    /// objects, through a decorator of them: to count it
+    /// ([`CountedIo`](irmin_core::io::CountedIo)), to limit it, to make it fail.
+    ///
+    /// # Errors
+    /// As [`open`](GitBackend::open).
+    pub fn open_through(
+        path: impl AsRef<Path>,
+        options: &Options,
+        decorate: impl FnOnce(Arc<dyn Io>) -> Arc<dyn Io>,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let Some(found) = find(path)? else {
             let why = format!("there is no git repository at {}", path.display());
             return Err(Error::new(Code::NotFound, why));
         };
         let objects = found.common.join("objects");
-        let io = Arc::new(StdIo::open(&found.common)?);
+        let io = decorate(Arc::new(StdIo::open(&found.common)?));
         let reader = GixReader::open(&objects, options.limits.object)?;
         let opened = GitBackend::assemble(io, found.places, Box::new(reader), options);
         opened.map_err(|e| e.context(format_args!("the repository at {}", path.display())))

@@ -1,0 +1,186 @@
+//! The stores that are measured, with counters around what they do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use irmin_core::Result;
+use irmin_core::backend::{Backend, Counted, MemoryBackend};
+use irmin_core::io::{CountedIo, Io};
+use irmin_core::{Branch, Code, CommitOptions, Context, Error, Format, FormatSpec, Limits, Repo};
+use irmin_git::{GitBackend, InitOptions, Options};
+use tempfile::TempDir;
+
+use crate::keys::{Keys, value};
+use crate::record::Counters;
+
+/// A sort of store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// In memory, with the hashes of OCaml's in-memory store.
+    MemIrmin,
+    /// In memory, in the native format.
+    MemNative,
+    /// In memory, with git's objects.
+    MemGit,
+    /// A git repository on disk.
+    Git,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::MemIrmin, Kind::MemNative, Kind::MemGit, Kind::Git];
+
+    /// The name on command lines and in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::MemIrmin => "mem-irmin",
+            Kind::MemNative => "mem-native",
+            Kind::MemGit => "mem-git",
+            Kind::Git => "git",
+        }
+    }
+
+    /// Whether it keeps anything in files.
+    #[must_use]
+    pub fn has_files(self) -> bool {
+        self == Kind::Git
+    }
+
+    /// Whether the cost of a directory follows its width.
+    #[must_use]
+    pub fn is_flat(self) -> bool {
+        matches!(self, Kind::MemGit | Kind::Git | Kind::MemIrmin)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        let names = || Kind::ALL.map(Kind::name).join(", ");
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| format!("no store is called {name}: {}", names()))
+    }
+}
+
+/// A store that is open, and gone when dropped.
+#[derive(Debug)]
+pub struct Store {
+    /// What it is.
+    pub kind: Kind,
+    /// The repository on it.
+    pub repo: Repo,
+    counted: Arc<Counted>,
+    io: Option<Arc<CountedIo>>,
+    dir: Option<Arc<TempDir>>,
+}
+
+/// The bytes of objects and of decoded directories that are kept, each, unless said otherwise.
+pub const CACHE: usize = 64 << 20;
+
+impl Store {
+    /// An empty store, its files, if any, in a new directory inside `work`.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub fn new(kind: Kind, work: &Path) -> Result<Self> {
+        let memory = |spec| Arc::new(MemoryBackend::new(Format::new(spec)));
+        match kind {
+            Kind::MemIrmin => Store::over(kind, memory(FormatSpec::irmin_mem()), None, None, CACHE),
+            Kind::MemNative => Store::over(kind, memory(FormatSpec::native()), None, None, CACHE),
+            Kind::MemGit => Store::over(kind, memory(FormatSpec::git()), None, None, CACHE),
+            Kind::Git => {
+                let dir = tempfile::tempdir_in(work).map_err(|e| {
+                    let why = format!("no directory can be made in {}", work.display());
+                    Error::new(Code::Io, why).with_source(e)
+                })?;
+                GitBackend::init(dir.path(), &InitOptions::default(), &Options::default())?;
+                open_git(Arc::new(dir), CACHE)
+            }
+        }
+    }
+
+    fn over(
+        kind: Kind,
+        backend: Arc<dyn Backend>,
+        io: Option<Arc<CountedIo>>,
+        dir: Option<Arc<TempDir>>,
+        cache: usize,
+    ) -> Result<Self> {
+        let counted = Arc::new(Counted::new(backend));
+        let clock = AtomicI64::new(1_700_000_000);
+        let tick = move || clock.fetch_add(1, Ordering::Relaxed);
+        let repo = Repo::new(counted.clone(), Context::new("bench <bench@example.com>", tick))?;
+        let repo = repo.with_limits(Limits { cache, ..Limits::default() });
+        Ok(Store { kind, repo, counted, io, dir })
+    }
+
+    /// The same store through a new handle, whose caches are empty: a git repository is opened
+    /// again, a store in memory keeps its objects.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub fn reopen(&self, cache: usize) -> Result<Self> {
+        match &self.dir {
+            Some(dir) => open_git(dir.clone(), cache),
+            None => Store::over(self.kind, self.counted.clone(), None, None, cache),
+        }
+    }
+
+    /// The branch that is filled.
+    ///
+    /// # Errors
+    /// Those of reading refs.
+    pub fn main(&self) -> Result<Branch> {
+        self.repo.main()
+    }
+
+    /// Writes all keys in one commit, in an order.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn fill(&self, keys: &Keys, order: &[usize]) -> Result<()> {
+        self.main()?.transaction(CommitOptions::new("bulk"), |tree| {
+            order.iter().try_for_each(|i| tree.set(keys.path(*i), value(*i, 0)))
+        })?;
+        Ok(())
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let files = self.io.as_ref().map(|io| io.counts());
+        Counters { objects: self.counted.counts(), files }
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn dir(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.path().to_owned())
+    }
+}
+
+/// Opens a repository, counting what is written to its files.
+fn open_git(dir: Arc<TempDir>, cache: usize) -> Result<Store> {
+    let mut counted = None;
+    let mut options = Options::default();
+    options.cache = cache;
+    let backend = GitBackend::open_through(dir.path(), &options, |io: Arc<dyn Io>| {
+        let io = Arc::new(CountedIo::new(io));
+        counted = Some(io.clone());
+        io
+    })?;
+    Store::over(Kind::Git, Arc::new(backend), counted, Some(dir), cache)
+}

@@ -1,0 +1,130 @@
+//! Reading: values, lists, folds, and what it takes to begin.
+
+use std::ops::ControlFlow;
+
+use irmin_core::tree::{FoldOptions, Visit};
+use irmin_core::{CommitOptions, Result, Tree};
+
+use super::Setup;
+use crate::keys::{Draw, Keys, Shape, value};
+use crate::meter::Case;
+use crate::store::{CACHE, Store};
+
+/// W4: random gets, from one tree, warm and not, and of keys that are not there.
+pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
+    let keys = setup.keys();
+    let gets = setup.times(100_000);
+    let mut draw = Draw::new(4);
+    let picks: Vec<usize> = (0..gets).map(|_| draw.below(keys.len())).collect();
+    let filled = setup.filled(&keys)?;
+
+    let store = filled.reopen(CACHE)?;
+    setup.measure(Case::new("W4", "open and first get", 1), &store, &keys, &mut |_| {
+        found(&filled.reopen(CACHE)?.main()?.tree()?, &keys, picks[0])
+    })?;
+    let tree = store.main()?.tree()?;
+    // From now on the same for every store: each key of the pass was read before.
+    setup.measure(Case::short("W4", "get after open", gets), &store, &keys, &mut |call| {
+        found(&tree, &keys, picks[call])
+    })?;
+    setup.measure(Case::short("W4", "get warm", gets), &store, &keys, &mut |call| {
+        found(&tree, &keys, picks[call])
+    })?;
+    let absent: Vec<String> = picks.iter().map(|i| format!("{}x", keys.path(*i))).collect();
+    setup.measure(Case::short("W4", "get absent", gets), &store, &keys, &mut |call| {
+        assert!(tree.get(absent[call].as_str())?.is_none(), "no such key was set");
+        Ok(())
+    })?;
+    let main = store.main()?;
+    let few = gets / 10;
+    setup.measure(Case::short("W4", "get from the branch", few), &store, &keys, &mut |call| {
+        assert!(main.get(keys.path(picks[call]))?.is_some(), "every key is set");
+        Ok(())
+    })?;
+    let store = filled.reopen(1 << 20)?;
+    let tree = store.main()?.tree()?;
+    setup.measure(Case::short("W4", "get, 1 MiB of cache", few), &store, &keys, &mut |call| {
+        found(&tree, &keys, picks[call])
+    })
+}
+
+fn found(tree: &Tree, keys: &Keys, index: usize) -> Result<()> {
+    assert!(tree.get(keys.path(index))?.is_some(), "every key is set");
+    Ok(())
+}
+
+/// W5: a sorted list of 10,000 names, first and again; the first names of a wide directory; and
+/// a fold over everything.
+pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
+    let wide = Keys::new(Shape::Flat, 10_000.min(setup.n));
+    let filled = setup.empty()?;
+    filled.fill(&wide, &wide.sorted())?;
+    let store = filled.reopen(CACHE)?;
+    let main = store.main()?;
+    for (case, calls) in [("list 10k, first", 1), ("list 10k, again", setup.times(100))] {
+        let case = Case { units: wide.len(), ..Case::new("W5", case, calls) };
+        setup.measure(case, &store, &wide, &mut |_| {
+            assert_eq!(main.list("")?.len(), wide.len());
+            Ok(())
+        })?;
+    }
+    let keys = Keys::new(Shape::Flat, setup.n);
+    let filled = setup.empty()?;
+    filled.fill(&keys, &keys.sorted())?;
+    let store = filled.reopen(CACHE)?;
+    let main = store.main()?;
+    setup.measure(Case::new("W5", "first page of 10, wide", 1), &store, &keys, &mut |_| {
+        assert_eq!(main.tree()?.page("", None, 10)?.entries.len(), 10);
+        Ok(())
+    })?;
+    let keys = setup.keys();
+    let store = setup.filled(&keys)?.reopen(CACHE)?;
+    fold(setup, "W5", "fold of all values", &store, &keys)
+}
+
+fn fold(
+    setup: &mut Setup<'_>,
+    workload: &str,
+    case: &str,
+    store: &Store,
+    keys: &Keys,
+) -> Result<()> {
+    let main = store.main()?;
+    setup.measure(Case::bulk(workload, case, keys.len()), store, keys, &mut |_| {
+        let mut seen = 0;
+        main.tree()?.fold(FoldOptions::default(), |visit| {
+            if let Visit::Leaf(_, value) = visit {
+                seen += usize::from(value.value()?.is_some());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        assert_eq!(seen, keys.len());
+        Ok(())
+    })
+}
+
+/// W9: the peak of memory while loading, reading and folding, with 16, 64 and 256 MiB of cache.
+pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
+    let keys = setup.keys();
+    let filled = setup.filled(&keys)?;
+    let gets = setup.times(100_000);
+    for mebi in [16, 64, 256] {
+        let store = filled.reopen(mebi << 20)?;
+        let tree = store.main()?.tree()?;
+        let mut draw = Draw::new(9);
+        let case = format!("gets, {mebi} MiB of cache");
+        setup.measure(Case::short("W9", &case, gets), &store, &keys, &mut |_| {
+            found(&tree, &keys, draw.below(keys.len()))
+        })?;
+        let case = format!("fold, {mebi} MiB of cache");
+        fold(setup, "W9", &case, &store, &keys)?;
+        let case = format!("100 commits, {mebi} MiB of cache");
+        let main = store.main()?;
+        setup.measure(Case::new("W9", &case, 100), &store, &keys, &mut |call| {
+            let index = draw.below(keys.len());
+            let options = CommitOptions::new("bench").relaxed();
+            main.set(keys.path(index), value(index, call + 1), options).map(drop)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Writing: bulk loads and commits.
+
+use irmin_core::{Bytes, CommitOptions, Result};
+
+use super::{Setup, durable, relaxed};
+use crate::keys::{Draw, Keys, value};
+use crate::meter::Case;
+use crate::store::Store;
+
+/// W1: all keys in one durable commit, sorted and in no order.
+pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
+    let keys = setup.keys();
+    let values: Vec<Bytes> = (0..keys.len()).map(|i| value(i, 0)).collect();
+    for (case, order) in
+        [("bulk-load sorted", keys.sorted()), ("bulk-load shuffled", keys.shuffled())]
+    {
+        let store = setup.empty()?;
+        let main = store.main()?;
+        setup.measure(Case::bulk("W1", case, keys.len()), &store, &keys, &mut |_| {
+            main.transaction(durable(), |tree| {
+                order.iter().try_for_each(|i| tree.set(keys.path(*i), values[*i].clone()))
+            })?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// W2n: commits of one random update each, not synced.
+pub(super) fn one_relaxed(setup: &mut Setup<'_>) -> Result<()> {
+    let calls = setup.times(20_000);
+    ones(setup, Case::new("W2n", "commit-1 buffered", calls), &relaxed())
+}
+
+/// W2d: the same, durable.
+pub(super) fn one_durable(setup: &mut Setup<'_>) -> Result<()> {
+    if !setup.kind.has_files() {
+        return Ok(());
+    }
+    let calls = setup.times(1000);
+    ones(setup, Case::new("W2d", "commit-1 durable", calls), &durable())
+}
+
+fn ones(setup: &mut Setup<'_>, case: Case<'_>, options: &CommitOptions) -> Result<()> {
+    let keys = setup.keys();
+    let store = setup.filled(&keys)?;
+    commits(setup, case, &store, &keys, 1, options)
+}
+
+/// Measures commits of so many random updates each.
+pub(super) fn commits(
+    setup: &mut Setup<'_>,
+    case: Case<'_>,
+    store: &Store,
+    keys: &Keys,
+    size: usize,
+    options: &CommitOptions,
+) -> Result<()> {
+    let mut draw = Draw::new(2);
+    let edits: Vec<(usize, Bytes)> = (0..case.calls * size)
+        .map(|version| {
+            let index = draw.below(keys.len());
+            (index, value(index, version + 1))
+        })
+        .collect();
+    let main = store.main()?;
+    setup.measure(case, store, keys, &mut |call| {
+        let edits = &edits[call * size..(call + 1) * size];
+        if let [(index, value)] = edits {
+            main.set(keys.path(*index), value.clone(), options.clone())?;
+        } else {
+            main.transaction(options.clone(), |tree| {
+                edits.iter().try_for_each(|(i, value)| tree.set(keys.path(*i), value.clone()))
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// W3: commits of 100 random updates; and of 80 updates, 10 new keys and 10 removals.
+pub(super) fn hundred(setup: &mut Setup<'_>) -> Result<()> {
+    let keys = setup.keys();
+    let calls = setup.times(1000);
+    let store = setup.filled(&keys)?;
+    let case = Case::new("W3", "commit-100 buffered", calls);
+    commits(setup, case, &store, &keys, 100, &relaxed())?;
+    if setup.kind.has_files() {
+        let case = Case::new("W3", "commit-100 durable", setup.times(200));
+        commits(setup, case, &store, &keys, 100, &durable())?;
+    }
+    mixed(setup, &store, &keys, calls)
+}
+
+fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Result<()> {
+    let mut draw = Draw::new(3);
+    let mut indices = || (0..100).map(|_| draw.below(keys.len())).collect::<Vec<_>>();
+    let choices: Vec<Vec<usize>> = (0..calls).map(|_| indices()).collect();
+    let new = |call: usize, n: usize| format!("{}-new-{call}", keys.path(choices[call][n]));
+    let main = store.main()?;
+    let case = Case::new("W3", "commit-100 mixed, buffered", calls);
+    setup.measure(case, store, keys, &mut |call| {
+        main.transaction(relaxed(), |tree| {
+            for (n, index) in choices[call].iter().enumerate() {
+                match n {
+                    0..10 => tree.set(new(call, n), value(n, call))?,
+                    10..20 => tree.remove(keys.path(*index))?,
+                    _ => tree.set(keys.path(*index), value(*index, call + 1))?,
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    })
+}
+
+/// W8: what commits of 1 and of 100 keys give to write, and what the disk has of it afterwards.
+pub(super) fn amplification(setup: &mut Setup<'_>) -> Result<()> {
+    if !setup.kind.has_files() {
+        return Ok(());
+    }
+    let keys = setup.keys();
+    for (case, size, calls) in [("commit-1", 1, 1000), ("commit-100", 100, 1000)] {
+        let store = setup.filled(&keys)?;
+        let case = Case::new("W8", case, setup.times(calls));
+        commits(setup, case, &store, &keys, size, &relaxed())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! All workloads run, on every store, and say what they should.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use irmin_benches::keys::Shape;
+use irmin_benches::meter::Meter;
+use irmin_benches::record::Record;
+use irmin_benches::report;
+use irmin_benches::store::Kind;
+use irmin_benches::workloads::{self, Setup};
+
+fn run(kind: Kind, shape: Shape) -> Vec<Record> {
+    let work = tempfile::tempdir().unwrap();
+    let meter = Meter { work: work.path().to_owned() };
+    let mut records = Vec::new();
+    for workload in workloads::ALL {
+        let emit = &mut |record: Record| records.push(record);
+        let mut setup = Setup { meter: &meter, kind, shape, n: 300, divisor: 1000, emit };
+        workload.run(&mut setup).unwrap_or_else(|e| panic!("{} on {kind}: {e}", workload.id));
+    }
+    records
+}
+
+#[test]
+fn every_workload_runs_on_every_store() {
+    for kind in Kind::ALL {
+        let records = run(kind, if kind == Kind::Git { Shape::Ocaml } else { Shape::Levels });
+        let ran = |id: &str| records.iter().any(|record| record.workload == id);
+        for workload in workloads::ALL {
+            assert!(ran(workload.id) || !kind.has_files(), "{} on {kind}", workload.id);
+        }
+        for record in &records {
+            assert!(record.ops > 0 && record.wall_s > 0.0, "{record:?}");
+            assert_eq!(record.files.is_some(), kind.has_files(), "{record:?}");
+        }
+        let bulk = &records[0];
+        // Every value, and at least a directory and a commit.
+        assert!(bulk.objects.objects_written > 301, "{bulk:?}");
+        let text: String =
+            records.iter().map(|r| serde_json::to_string(r).unwrap() + "\n").collect();
+        let back: Vec<Record> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(back, records);
+        assert!(report::page(&text).unwrap().contains("bulk-load"));
+    }
+}
+
+#[test]
+fn two_runs_do_the_same() {
+    let counts = |records: Vec<Record>| {
+        let name = |r: Record| (r.case, r.objects);
+        records.into_iter().map(name).collect::<Vec<_>>()
+    };
+    let run = || counts(run(Kind::MemNative, Shape::Levels));
+    assert_eq!(run(), run());
+}
