@@ -57,17 +57,26 @@ fn parse_line(line: &str) -> Result<Op, String> {
         "test" => Op::Test { path: fields.path("path")?, value: fields.value()? },
         _ => return Err(format!("unknown op `{name}`: one of set, remove, move, test")),
     };
-    // A misspelt field must not be taken for one that was left out.
-    match fields.0.keys().next() {
+    match fields.left() {
         Some(extra) => Err(format!("unknown field `{extra}` for the op `{name}`")),
         None => Ok(op),
     }
 }
 
 /// The fields of an operation that are not read yet.
-struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// The fields of an object.
+    pub(crate) fn new(object: Map<String, Value>) -> Self {
+        Fields(object)
+    }
+
+    /// One that was not read, if there is any: a misspelt one is not one that was left out.
+    pub(crate) fn left(&self) -> Option<&str> {
+        self.0.keys().next().map(String::as_str)
+    }
+
     fn text(&mut self, name: &str) -> Result<String, String> {
         match self.0.shift_remove(name) {
             Some(Value::String(text)) => Ok(text),
@@ -76,12 +85,14 @@ impl Fields {
         }
     }
 
-    fn path(&mut self, name: &str) -> Result<Path, String> {
+    /// A path.
+    pub(crate) fn path(&mut self, name: &str) -> Result<Path, String> {
         let text = self.text(name)?;
         Path::parse_quoted(&text).map_err(|e| format!("`{name}`: {e}"))
     }
 
-    fn value(&mut self) -> Result<Option<Vec<u8>>, String> {
+    /// A value, as text or in Base64.
+    pub(crate) fn value(&mut self) -> Result<Option<Vec<u8>>, String> {
         match (self.0.shift_remove("value"), self.0.shift_remove("base64")) {
             (Some(Value::String(text)), None) => Ok(Some(text.into_bytes())),
             (Some(Value::Null), None) => Ok(None),
@@ -96,7 +107,8 @@ impl Fields {
         }
     }
 
-    fn mode(&mut self) -> Result<Metadata, String> {
+    /// A mode; the normal one if absent.
+    pub(crate) fn mode(&mut self) -> Result<Metadata, String> {
         match self.0.shift_remove("mode") {
             None | Some(Value::Null) => Ok(Metadata::Normal),
             Some(Value::String(name)) => parse_mode(&name),

@@ -9,13 +9,13 @@ use std::path::{Path as FilePath, PathBuf};
 use clap::Args;
 use irmin_core::io::StdWrite;
 use irmin_core::tree::{FoldOptions, Visit};
-use irmin_core::{Contents, Metadata, Path, Repo, Tree, TreeKind};
+use irmin_core::{Commit, Contents, Metadata, Path, Repo, Tree, TreeKind};
 use serde_json::json;
 
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
-use crate::formats::{Form, Sink, fast_export};
+use crate::formats::{Form, Sink, fast_export, jsonl};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -28,12 +28,16 @@ use crate::progress::Progress;
 /// git-fast: all branches and tags with their history, or that of --rev, for `git fast-import` and
 /// `irmin import`. What such a stream has no place for, like signatures of commits, is left out and
 /// told. It tells the hashes, which `irmin import --verify` compares.
+///
+/// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
+/// counts the keys.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin export --root demo.git out
   irmin export --root demo.git out2 --prefix greetings --rev main~1
-  irmin export --root demo.git all.fe --format git-fast")]
+  irmin export --root demo.git all.fe --format git-fast
+  irmin export --root demo.git keys.jsonl --format jsonl --prefix greetings")]
 pub(crate) struct ExportArgs {
     /// The directory to write to, made if it does not exist; for other forms a file, - for standard
     /// output
@@ -57,6 +61,7 @@ impl Work for ExportArgs {
         match self.format {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
+            Form::Jsonl => self.jsonl(session, repo),
         }
     }
 }
@@ -114,24 +119,56 @@ impl ExportArgs {
         Ok(Exit::Ok)
     }
 
-    /// Writes one tree as files.
-    fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+    /// Writes one tree as JSON lines.
+    fn jsonl<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let (commit, tree) = self.tree(session, repo)?;
+        let mut sink = Sink::create(&self.to, self.force)?;
+        let mut progress = Progress::new(&session.out, "exporting", "keys");
+        let (keys, skipped) = jsonl::export(&commit, &tree, &mut sink, &mut progress)?;
+        progress.finish();
+        let silent = sink.is_stdout();
+        sink.finish()?;
+        for path in &skipped {
+            session.out.note(&format!("skipped {path}: it is not a value"));
+        }
+        if session.out.json && !silent {
+            let commit = commit.id().to_string();
+            session.out.json(&json!({"commit": commit, "keys": keys, "skipped": skipped}))?;
+        } else if !silent {
+            let keys = count(keys, "key");
+            session.out.done(&format!("exported {keys} to {}", self.to.display()));
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// The commit that is exported, and its directory.
+    fn tree<C: Contents>(
+        &self,
+        session: &Session<'_>,
+        repo: &Repo<C>,
+    ) -> Outcome<(Commit<C>, Tree<C>)> {
         let commit = match &self.rev {
             Some(revision) => names::resolve(repo, revision)?,
             None => session.head(repo)?,
         };
         let prefix = self.prefix.clone().unwrap_or_default();
-        let tree = match commit.tree().get_tree(&prefix)? {
-            Some(tree) if tree.metadata().is_none() => tree,
+        match commit.tree().get_tree(&prefix)? {
+            Some(tree) if tree.metadata().is_none() => Ok((commit, tree)),
             Some(_) => {
                 let message = format!("`{prefix}` is a value: `irmin get -o FILE` writes it");
-                return Err(Failure::usage(message).into());
+                Err(Failure::usage(message).into())
             }
             None => {
                 let message = format!("there is nothing at `{prefix}` in {}", commit.id());
-                return Err(Failure::absent(message).into());
+                Err(Failure::absent(message).into())
             }
-        };
+        }
+    }
+
+    /// Writes one tree as files.
+    fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let (commit, tree) = self.tree(session, repo)?;
+        let prefix = self.prefix.clone().unwrap_or_default();
         let mut target = Target::new(&self.to, self.force)?;
         // All names are looked at before the first file is written.
         leaves(&tree, |path, _| target.check(path))?;

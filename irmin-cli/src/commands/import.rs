@@ -6,7 +6,8 @@ use clap::Args;
 use irmin_core::backend::Note;
 use irmin_core::io::StdRead;
 use irmin_core::{
-    Branch, Bytes, Code, Commit, CommitOptions, Contents, Error, Metadata, Path, Repo, Staged,
+    Branch, Bytes, Code, Commit, CommitOptions, Contents, ContentsId, Error, KindedHash, Metadata,
+    Path, Repo, Staged, Tree, TreeId,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::args::{Message, path_parser};
 use crate::commands::log::SHORT;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::formats::{self, Form, fast_import};
+use crate::formats::{self, Form, fast_import, jsonl};
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
@@ -31,12 +32,15 @@ use crate::value::{Given, ValueArg};
 ///
 /// git-fast: a stream of `git fast-export` or `irmin export`: commits with all that they say, on
 /// the branches and tags that it names, all at once or not at all.
+///
+/// jsonl: lines as `irmin export` and `irmin tree --json` write them, as one commit.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin import --root demo.git .
   irmin import --root demo.git photos archive/2026 --merge
-  irmin import --root copy.git history.fe --format git-fast")]
+  irmin import --root copy.git history.fe --format git-fast
+  irmin tree --root notes.git --json | irmin import --root copy.git - --format jsonl")]
 pub(crate) struct ImportArgs {
     /// The directory to import; for other forms a file, - for standard input
     from: PathBuf,
@@ -78,6 +82,7 @@ impl Work for ImportArgs {
         match self.format {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
+            Form::Jsonl => self.jsonl(session, repo),
         }
     }
 }
@@ -125,13 +130,56 @@ impl ImportArgs {
         Ok(Exit::Ok)
     }
 
+    /// Reads one tree from JSON lines.
+    fn jsonl<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let branch = written(session, repo)?;
+        let prefix = self.prefix.clone().unwrap_or_default();
+        let mut input = formats::open(&self.from)?;
+        let mut told = jsonl::Tally::default();
+        let mut progress = Progress::new(&session.out, "importing", "keys");
+        // A stream cannot be read again, should others be faster.
+        let options = self.message.options(format!("import {}", self.from.display())).retries(0);
+        let commit = branch.staged(options, |staged| {
+            if !self.merge {
+                staged.remove(&prefix)?;
+            }
+            let limit = repo.limits().value;
+            told = jsonl::import(&mut *input, limit, &prefix, staged, &mut progress)?;
+            Ok(())
+        })?;
+        progress.finish();
+        let tree = match branch.get_tree(&prefix)? {
+            Some(tree) => tree.hash()?,
+            None => repo.hash_of(&Tree::empty())?,
+        };
+        let (KindedHash::Node(TreeId(hash)) | KindedHash::Value(ContentsId(hash), _)) = tree;
+        if self.verify && told.tree.as_ref() != Some(&hash.to_string()) {
+            let message = match told.tree {
+                Some(told) => format!("the tree is {hash}, and the stream tells {told}"),
+                None => "the stream does not tell the hash of its tree".into(),
+            };
+            let hint = "it was imported; `irmin revert` goes back";
+            return Err(Failure::precondition(message).hint(hint).into());
+        }
+        if session.out.json {
+            session.out.json(&json!({
+                "branch": branch.name().map(|name| name.to_string()),
+                "commit": commit.map(|commit| commit.id().to_string()),
+                "keys": told.keys,
+                "bytes": told.bytes,
+                "tree": hash.to_string(),
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        let checked = if self.verify { ", as in the stream" } else { "" };
+        let keys = count(told.keys, "key");
+        session.out.note(&format!("imported {keys}: the tree is {hash}{checked}"));
+        Ok(Exit::Ok)
+    }
+
     /// Reads a directory of files.
     fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
-        let branch = session.branch(repo)?;
-        if branch.name().is_none() {
-            let message = "import writes to a branch: --commit names a commit, not a branch";
-            return Err(Failure::usage(message).into());
-        }
+        let branch = written(session, repo)?;
         let options = self.message.options(format!("import {}", self.from.display()));
         let store = match session.settings.store {
             StoreKind::Git => Some(location(&session.settings)?),
@@ -219,6 +267,16 @@ impl ImportArgs {
         progress.finish();
         Ok(())
     }
+}
+
+/// The branch that is written to.
+fn written<C: Contents>(session: &Session<'_>, repo: &Repo<C>) -> Outcome<Branch<C>> {
+    let branch = session.branch(repo)?;
+    if branch.name().is_none() {
+        let message = "import writes to a branch: --commit names a commit, not a branch";
+        return Err(Failure::usage(message).into());
+    }
+    Ok(branch)
 }
 
 /// What stopped an import: the store, or the files.

@@ -2,6 +2,7 @@
 
 pub(crate) mod fast_export;
 pub(crate) mod fast_import;
+pub(crate) mod jsonl;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -20,6 +21,8 @@ pub(crate) enum Form {
     Directory,
     /// Whole histories, as git fast-export writes and git fast-import reads them
     GitFast,
+    /// One tree: a line of JSON for each key
+    Jsonl,
 }
 
 /// Whether a file name stands for standard input or output.

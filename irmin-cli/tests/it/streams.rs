@@ -226,3 +226,62 @@ fn changes_are_read_as_git_reads_them() {
     place.run(["import", "stream", "--format", "git-fast"]).ok();
     assert_eq!(refs(&place, "store.git"), refs(&place, "read.git"));
 }
+
+/// One tree as JSON lines, out and in again.
+#[test]
+fn json_lines() {
+    let place = Place::new();
+    place.write("raw", b"\xff\0");
+    place.run(["set", "d/raw", "@raw", "--mode", "exec"]).ok();
+    place.run(["set", "d/\"q\" \u{e9}", "a\nb"]).ok();
+    place.run(["set", "link", "d/raw", "--mode", "link"]).ok();
+    let lines = place.run(["export", "-", "--format", "jsonl"]).ok();
+    assert_eq!(lines.lines().count(), 5);
+    let import = ["import", "-", "--format", "jsonl", "--verify", "--json"];
+    let copy = [&import[..], &["--root", "copy.git"]].concat();
+    let told = place.feed(&copy, &lines).ok();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["keys"], &told["bytes"]), (&3.into(), &10.into()));
+    assert!(lines.contains(told["tree"].as_str().unwrap()));
+    let again = place.run(["export", "-", "--format", "jsonl", "--root", "copy.git"]).ok();
+    let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(body(&again), body(&lines));
+    // A part, put elsewhere; what is there stays with --merge.
+    let part = place.run(["export", "-", "--format", "jsonl", "--prefix", "d"]).ok();
+    place.feed(&[&import[..], &["e/f"]].concat(), &part).ok();
+    place
+        .feed(&[&import[..4], &["e", "--merge"]].concat(), "{\"path\":\"x\",\"value\":\"1\"}")
+        .ok();
+    assert_eq!(place.run(["list", "e"]).ok(), "DIR f\nFILE x\n");
+    // What `tree` prints is read too.
+    let tree = place.run(["tree", "--json"]).ok();
+    place.feed(&[&import[..4], &["--root", "tree.git"]].concat(), &tree).ok();
+    assert_eq!(place.run(["tree", "--json", "--root", "tree.git"]).ok(), tree);
+}
+
+#[test]
+fn json_lines_that_are_refused() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let lines = place.run(["export", "-", "--format", "jsonl"]).ok();
+    let (rest, _) = lines.trim_end().rsplit_once('\n').unwrap();
+    let import = ["import", "-", "--format", "jsonl"];
+    for (text, why) in [
+        (rest, "it was cut"),
+        ("{\"irmin\":2}", "version 1"),
+        ("[]", "not a JSON object"),
+        ("{\"path\":\"a\"}", "`value` (or `base64`) is missing"),
+        ("{\"path\":\"a\",\"value\":\"\",\"x\":1}", "unknown field `x`"),
+        ("{\"path\":\"../a\",\"value\":\"\"}", ".."),
+        ("{\"path\":\".git/config\",\"value\":\"\"}", ".git"),
+        ("{\"keys\":1}", "it was cut"),
+        ("{\"keys\":0}\n{\"keys\":0}", "after the end"),
+    ] {
+        let told = place.feed(&import, text).fails(2);
+        assert!(told.contains(why), "{text}: {told}");
+    }
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+    let other = lines.replace("\"value\":\"1\"", "\"value\":\"2\"");
+    let told = place.feed(&[&import[..], &["--verify"]].concat(), &other).fails(4);
+    assert!(told.contains("and the stream tells"), "{told}");
+}

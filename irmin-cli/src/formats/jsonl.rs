@@ -1,0 +1,136 @@
+//! One tree as JSON lines: a line for each key, as `irmin tree --json` prints it.
+//!
+//! What is exported begins with a line that names the commit and the hash of the tree, and ends
+//! with one that counts the keys, so that what was cut is noticed. Both may be left out together.
+
+use std::io::{BufRead, Read as _};
+
+use irmin_core::{Bytes, Code, Commit, Contents, Error, KindedHash, Path, Staged, Tree, TreeKind};
+use serde_json::{Map, Value, json};
+
+use super::Sink;
+use crate::commands::export::leaves;
+use crate::exit::Outcome;
+use crate::ops::Fields;
+use crate::output::{mode_name, put_value};
+use crate::progress::Progress;
+
+/// The version of the form that the first line names.
+const VERSION: u64 = 1;
+
+/// Writes a tree; the answer is how many keys there are, and what is no value.
+pub(crate) fn export<C: Contents>(
+    commit: &Commit<C>,
+    tree: &Tree<C>,
+    sink: &mut Sink,
+    progress: &mut Progress,
+) -> Outcome<(u64, Vec<String>)> {
+    let hash = match tree.hash()? {
+        KindedHash::Node(id) => id.to_string(),
+        KindedHash::Value(id, _) => id.to_string(),
+    };
+    let head = json!({"irmin": VERSION, "commit": commit.id().to_string(), "tree": hash});
+    sink.put(format!("{head}\n").as_bytes())?;
+    let (mut keys, mut skipped) = (0_u64, Vec::new());
+    leaves(tree, |path, leaf| {
+        progress.step();
+        let (TreeKind::Value(metadata), Some(value)) = (leaf.root_kind(), leaf.value()?) else {
+            skipped.push(path.to_string());
+            return Ok(());
+        };
+        let mut line = Map::new();
+        line.insert("path".into(), path.to_string().into());
+        put_value(&mut line, &value.encode()?);
+        line.insert("mode".into(), mode_name(metadata).into());
+        keys += 1;
+        sink.put(format!("{}\n", Value::Object(line)).as_bytes())
+    })?;
+    sink.put(format!("{}\n", json!({"keys": keys})).as_bytes())?;
+    Ok((keys, skipped))
+}
+
+/// What was read.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) keys: u64,
+    pub(crate) bytes: u64,
+    /// The hash of the tree, if the first line tells it.
+    pub(crate) tree: Option<String>,
+}
+
+/// Sets what the lines say, below a prefix.
+pub(crate) fn import<C: Contents>(
+    input: &mut dyn BufRead,
+    limit: usize,
+    prefix: &Path,
+    staged: &mut Staged<'_, C>,
+    progress: &mut Progress,
+) -> irmin_core::Result<Tally> {
+    // A byte may take six to be escaped.
+    let most = limit.saturating_mul(6).saturating_add(1 << 20);
+    let mut tally = Tally::default();
+    let mut told: Option<u64> = None;
+    let mut number = 0_u64;
+    let wrong = |number: u64, why: &str| {
+        Error::new(Code::InvalidValue, format!("line {number} of the stream: {why}"))
+    };
+    while let Some(line) = next_line(input, most)? {
+        number += 1;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        if told.is_some() {
+            return Err(wrong(number, "there is more after the end"));
+        }
+        let value: Value =
+            serde_json::from_slice(&line).map_err(|e| wrong(number, &format!("not JSON: {e}")))?;
+        let Value::Object(object) = value else {
+            return Err(wrong(number, "not a JSON object such as {\"path\":…,\"value\":…}"));
+        };
+        if let Some(version) = object.get("irmin") {
+            if number != 1 || version.as_u64() != Some(VERSION) {
+                return Err(wrong(number, &format!("it is not of the version {VERSION}")));
+            }
+            let tree = object.get("tree").and_then(Value::as_str).unwrap_or_default();
+            tally.tree = Some(tree.to_owned());
+        } else if let Some(keys) = object.get("keys") {
+            told = Some(keys.as_u64().ok_or_else(|| wrong(number, "`keys` is not a number"))?);
+        } else {
+            let (path, bytes, mode) = key(Fields::new(object)).map_err(|e| wrong(number, &e))?;
+            let path = prefix.join(&path);
+            tally.keys += 1;
+            tally.bytes += u64::try_from(bytes.len()).unwrap_or(0);
+            let value = C::decode(Bytes::from(bytes))
+                .map_err(|e| e.context(format_args!("value at `{path}`")))?;
+            staged.set(&path, &value, mode)?;
+            progress.step();
+        }
+    }
+    if told.is_some_and(|told| told != tally.keys) || (told.is_none() && tally.tree.is_some()) {
+        let why = format!("there are {} keys and no end that says so: it was cut", tally.keys);
+        return Err(wrong(number, &why));
+    }
+    Ok(tally)
+}
+
+fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, irmin_core::Metadata), String> {
+    let path = fields.path("path")?;
+    let value = fields.value()?.ok_or("`value` is null: leave the line out")?;
+    let mode = fields.mode()?;
+    match fields.left() {
+        Some(extra) => Err(format!("unknown field `{extra}`")),
+        None => Ok((path, value, mode)),
+    }
+}
+
+fn next_line(input: &mut dyn BufRead, most: usize) -> irmin_core::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let bound = u64::try_from(most).unwrap_or(u64::MAX);
+    let read = input.take(bound).read_until(b'\n', &mut line);
+    read.map_err(|e| Error::new(Code::Io, format!("the stream cannot be read: {e}")))?;
+    if line.len() >= most {
+        let why = format!("a line of the stream has {most} bytes or more");
+        return Err(Error::new(Code::PayloadTooLarge, why));
+    }
+    Ok((!line.is_empty()).then_some(line))
+}
