@@ -21,6 +21,7 @@ mod formats_bytes;
 mod formats_git;
 mod formats_model;
 mod formats_vectors;
+mod fs_store;
 mod git_conformance;
 mod git_crash;
 mod git_kill;

@@ -1,6 +1,7 @@
 //! L3: where objects and refs are kept, and the contract of whoever keeps them.
 
 mod counted;
+mod fs;
 mod group;
 mod journal;
 mod memory;
@@ -27,6 +28,7 @@ use crate::name::RefName;
 use crate::object::{Format, Object};
 
 pub use counted::{Counted, Counts};
+pub use fs::{FsBackend, FsInit, FsOptions};
 pub use group::{GroupCommit, Ticket};
 pub use journal::{JournalOptions, Journaled, Operation, Operations, Origin, Trouble};
 pub use memory::MemoryBackend;

@@ -107,6 +107,12 @@ impl RefTable {
     }
 }
 
+impl FromIterator<(RefName, Target)> for RefTable {
+    fn from_iter<I: IntoIterator<Item = (RefName, Target)>>(refs: I) -> Self {
+        RefTable { refs: refs.into_iter().collect() }
+    }
+}
+
 /// A name among these that is a directory of this one, or the reverse.
 fn clash<'a, K, V>(names: &'a BTreeMap<K, V>, name: &RefName) -> Option<&'a str>
 where

@@ -1,0 +1,169 @@
+//! Opening and making stores.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use super::objects::Coding;
+use super::record::{self, Record};
+use super::{FsBackend, Moving, State, files, names, refs};
+use crate::backend::{Notifier, Recorded, Target};
+use crate::error::{Code, Error, Result};
+use crate::io::{FileKind, Io};
+use crate::limits::Limits;
+use crate::lock::{Mutex, OnceLock};
+use crate::name::{BranchName, RefName};
+use crate::object::{Format, FormatSpec};
+
+/// How a store of files is used.
+#[derive(Clone, Debug)]
+pub struct FsOptions {
+    /// The format of a directory that records none, which the original's do not.
+    pub unrecorded: FormatSpec,
+    /// Bounds; [`Limits::object`] is the largest object that is read into memory.
+    pub limits: Limits,
+    /// How often a lock that others hold is tried, with a pause of up to 50 ms after each, before
+    /// a write fails as `locked`.
+    pub attempts: u32,
+}
+
+impl Default for FsOptions {
+    /// The original's format, and some ten seconds for a lock.
+    fn default() -> Self {
+        let unrecorded = FormatSpec::irmin_mem();
+        FsOptions { unrecorded, limits: Limits::default(), attempts: 200 }
+    }
+}
+
+/// What a new store of files is like.
+///
+/// ```
+/// use irmin_core::FormatSpec;
+/// use irmin_core::backend::FsInit;
+/// assert_eq!(FsInit::default().spec, FormatSpec::irmin_mem());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FsInit {
+    /// Its format. The original's programs read stores of the preset `irmin-mem`, if they are
+    /// compiled with its hash function and its type of values.
+    pub spec: FormatSpec,
+    /// The branch that `HEAD` names.
+    pub branch: BranchName,
+    /// What it records of its values and how they merge.
+    pub recorded: Recorded,
+}
+
+impl Default for FsInit {
+    fn default() -> Self {
+        FsInit {
+            spec: FormatSpec::irmin_mem(),
+            branch: BranchName::main(),
+            recorded: Recorded::default(),
+        }
+    }
+}
+
+impl FsBackend {
+    /// Opens the store of some files.
+    ///
+    /// # Errors
+    /// `not_found` if there is none, `unsupported` if it is another kind of store, `corrupt_store`,
+    /// `io`.
+    pub fn open(io: Arc<dyn Io>, options: &FsOptions) -> Result<Self> {
+        if !is_store(&*io)? {
+            let why = "there is no store of files: it has no directory `objects`";
+            return Err(Error::new(Code::NotFound, why));
+        }
+        let record = match files::read(&*io, record::FILE, record::MAX, 0)? {
+            None => Record { spec: options.unrecorded, recorded: Recorded::default() },
+            Some(bytes) => Record::decode(&String::from_utf8(bytes).map_err(|_| {
+                Error::new(Code::CorruptStore, format!("`{}` is not text", record::FILE))
+            })?)?,
+        };
+        // Also refuses what cannot be recorded.
+        record.encode()?;
+        let limit = options.limits.object as u64;
+        Ok(FsBackend {
+            dirs: files::Dirs::new(io.clone()),
+            io,
+            format: Format::new(record.spec),
+            coding: Coding::new(&record.spec, limit),
+            recorded: record.recorded,
+            attempts: options.attempts,
+            owner: OnceLock::default(),
+            beginning: Mutex::new(()),
+            poison: Mutex::default(),
+            state: Mutex::new(State::default()),
+            moving: Mutex::new(Moving::default()),
+            notifier: Notifier::default(),
+            checked: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// Makes a store in an empty directory, and opens it.
+    ///
+    /// # Errors
+    /// `name_clash` if there is anything else, `unsupported` for a format of git's, `io`.
+    pub fn init(io: Arc<dyn Io>, new: &FsInit, options: &FsOptions) -> Result<Self> {
+        make(&*io, new)?;
+        FsBackend::open(io, &FsOptions { unrecorded: new.spec, ..options.clone() })
+    }
+
+    /// Opens a store, or makes one.
+    ///
+    /// # Errors
+    /// Those of [`open`](FsBackend::open) and [`init`](FsBackend::init).
+    pub fn open_or_init(io: Arc<dyn Io>, new: &FsInit, options: &FsOptions) -> Result<Self> {
+        match FsBackend::open(io.clone(), options) {
+            Err(e) if e.code() == Code::NotFound => FsBackend::init(io, new, options),
+            opened => opened,
+        }
+    }
+}
+
+/// Whether there is a store: the original makes `objects` with the first object.
+fn is_store(io: &dyn Io) -> Result<bool> {
+    if io.metadata(names::OBJECTS)?.is_none_or(|found| found.kind != FileKind::Dir) {
+        return Ok(false);
+    }
+    for (file, what) in [("HEAD", "a git repository"), ("store.control", "a pack store")] {
+        if io.metadata(file)?.is_some() {
+            let why = format!("it is {what}, not a store of files");
+            return Err(Error::new(Code::Unsupported, why));
+        }
+    }
+    Ok(true)
+}
+
+/// Makes the files of an empty store; `objects` comes last, and with it the store.
+fn make(io: &dyn Io, new: &FsInit) -> Result<()> {
+    for entry in io.list("")? {
+        if ![names::OURS, names::REFS].contains(&entry.name.as_str()) {
+            let why = format!("the directory is not empty: it has `{}`", entry.name);
+            return Err(Error::new(Code::NameClash, why));
+        }
+    }
+    let record = Record { spec: new.spec, recorded: new.recorded.clone() };
+    let text = record.encode()?;
+    let plain = Record { spec: FormatSpec::irmin_mem(), recorded: Recorded::default() };
+    let head = Target::Symbolic(new.branch.to_ref());
+    let (path, bytes) = refs::encode(&RefName::head(), &head);
+    // A store that is like the original's looks like one.
+    put(io, record::FILE, (record != plain).then_some(text.as_bytes()))?;
+    put(io, &path, (new.branch != BranchName::main()).then_some(bytes.as_slice()))?;
+    io.create_dir(names::REFS)?;
+    files::sync_dir(io, "")?;
+    io.create_dir(names::OBJECTS)?;
+    files::sync_dir(io, "")
+}
+
+/// Writes a file of a store that is not there yet, or removes it: an unfinished one may be left.
+fn put(io: &dyn Io, path: &str, bytes: Option<&[u8]>) -> Result<()> {
+    let left = files::remove(io, path)?;
+    if let Some(bytes) = bytes {
+        files::create_dirs(io, names::OURS)?;
+        files::create(io, path, bytes)?;
+    }
+    if left || bytes.is_some() { files::sync_dir(io, names::OURS) } else { Ok(()) }
+}

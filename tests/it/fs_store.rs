@@ -1,0 +1,294 @@
+//! Stores of files: the suite that all stores pass, and directories that the original made.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use irmin_core::backend::{
+    Backend, Batch, Expected, FsBackend, FsInit, FsOptions, RefEdit, Target, View, Wait,
+};
+use irmin_core::io::{Io, StdIo};
+use irmin_core::{
+    Bytes, Code, Context, Error, FormatSpec, Hash, HashFunction, Key, Repo, ValueEncoding,
+};
+use irmin_tests::conformance::Subject;
+use irmin_tests::sim_io::{Sampling, SimIo};
+
+fn address(store: &Arc<dyn Backend>) -> usize {
+    Arc::as_ptr(store).cast::<()>().addr()
+}
+
+fn specs() -> Vec<FormatSpec> {
+    let sha1 = FormatSpec { hash: HashFunction::Sha1, ..FormatSpec::irmin_mem() };
+    let raw = FormatSpec { values: ValueEncoding::Raw, ..FormatSpec::irmin_mem() };
+    vec![FormatSpec::irmin_mem(), sha1, raw, FormatSpec::irmin_pack(), FormatSpec::native()]
+}
+
+#[test]
+fn files_conform() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths: Mutex<HashMap<usize, PathBuf>> = Mutex::default();
+    let count = Mutex::new(0);
+    for spec in specs() {
+        let keep = |path: PathBuf| {
+            let io = Arc::new(StdIo::create(&path).unwrap());
+            let new = FsInit { spec, ..FsInit::default() };
+            let store = FsBackend::open_or_init(io, &new, &FsOptions::default()).unwrap();
+            let store: Arc<dyn Backend> = Arc::new(store);
+            paths.lock().unwrap().insert(address(&store), path);
+            store
+        };
+        let make = || {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            keep(dir.path().join(format!("{count}")))
+        };
+        let reopen = |store: Arc<dyn Backend>| {
+            let path = paths.lock().unwrap()[&address(&store)].clone();
+            drop(store);
+            keep(path)
+        };
+        Subject::new(format!("files, {spec:?}"), make).reopening(reopen).run();
+    }
+}
+
+#[test]
+fn files_on_a_simulated_disk_conform() {
+    let disks: Mutex<HashMap<usize, SimIo>> = Mutex::default();
+    let keep = |io: SimIo| {
+        let (new, options) = (FsInit::default(), FsOptions::default());
+        let store = FsBackend::open_or_init(Arc::new(io.clone()), &new, &options).unwrap();
+        let store: Arc<dyn Backend> = Arc::new(store);
+        disks.lock().unwrap().insert(address(&store), io);
+        store
+    };
+    let reopen = |store: Arc<dyn Backend>| {
+        let io = disks.lock().unwrap()[&address(&store)].clone();
+        drop(store);
+        // The least that a loss of power leaves: what was acknowledged.
+        keep(io.crash_image(io.op_count(), 0, Sampling { per_point: 1, seed: 0 }))
+    };
+    Subject::new("files, simulated", || keep(SimIo::new())).reopening(reopen).run();
+}
+
+/// A directory that the original made, path by path.
+fn golden(which: &str) -> BTreeMap<String, Vec<u8>> {
+    let all = irmin_tests::vectors::json("irmin-3.11-fs.json");
+    let hex = |text: &str| {
+        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+        (0..text.len()).step_by(2).map(byte).collect()
+    };
+    let files = all[which].as_object().unwrap();
+    files.iter().map(|(path, text)| (path.clone(), hex(text.as_str().unwrap()))).collect()
+}
+
+fn unpack(dir: &Path, files: &BTreeMap<String, Vec<u8>>) {
+    for (path, bytes) in files {
+        let path = dir.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+fn open(dir: &Path) -> Arc<FsBackend> {
+    let io = Arc::new(StdIo::open(dir).unwrap());
+    Arc::new(FsBackend::open(io, &FsOptions { attempts: 8, ..FsOptions::default() }).unwrap())
+}
+
+fn repo(store: Arc<FsBackend>) -> Repo {
+    Repo::new(store, Context::new("ann <ann@example.org>", || 1_000)).unwrap()
+}
+
+#[test]
+fn a_directory_of_the_original_is_read_and_each_object_written_back_byte_for_byte() {
+    let files = golden("string");
+    let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    unpack(theirs.path(), &files);
+    let store = open(theirs.path());
+    let names: Vec<String> =
+        store.refs("").unwrap().iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["refs/heads/draft/x-1.y", "refs/heads/main"]);
+    let main = repo(store.clone()).main().unwrap();
+    assert_eq!(main.get("a/b").unwrap().unwrap(), "one");
+    assert_eq!(main.get("a/big").unwrap().unwrap(), "x".repeat(5000));
+    assert_eq!(main.get("d/e/f").unwrap().unwrap(), Bytes::from_static(b"\0\xffbinary"));
+    assert_eq!(main.get("wide/k299").unwrap().unwrap(), "5");
+    // All objects of it, with the branches, in a store of ours: the same files.
+    let io = Arc::new(StdIo::open(ours.path()).unwrap());
+    let copy = FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
+    let hashes = files.keys().filter_map(|path| path.strip_prefix("objects/"));
+    let keys: Vec<Key> =
+        hashes.map(|path| Key::from(path.replace('/', "").parse::<Hash>().unwrap())).collect();
+    let objects = store.get_many(&keys, Wait::Block).unwrap();
+    let objects = objects.into_iter().map(Option::unwrap).collect();
+    let edits = store.refs("").unwrap().into_iter().map(|(name, target)| RefEdit {
+        name,
+        expected: Expected::Absent,
+        new: Some(target),
+    });
+    copy.publish(Batch { objects, edits: edits.collect(), ..Batch::default() }).unwrap();
+    for (path, bytes) in &files {
+        assert_eq!(&std::fs::read(ours.path().join(path)).unwrap(), bytes, "{path}");
+    }
+}
+
+#[test]
+fn values_of_another_type_of_the_original_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    unpack(dir.path(), &golden("json"));
+    let raw = FormatSpec { values: ValueEncoding::Raw, ..FormatSpec::irmin_mem() };
+    let io = Arc::new(StdIo::open(dir.path()).unwrap());
+    let options = FsOptions { unrecorded: raw, ..FsOptions::default() };
+    let repo = repo(Arc::new(FsBackend::open(io, &options).unwrap()));
+    let main = repo.typed::<irmin_core::contents::json::Json>().unwrap().main().unwrap();
+    let text = format!("{:?}", main.get("x").unwrap().unwrap());
+    assert!(text.contains('a') && text.contains('o'), "{text}");
+    assert!(main.get("y").unwrap().is_some());
+}
+
+/// A store with a branch, and the lock of that branch, held by a program of the original.
+fn locked() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    unpack(dir.path(), &golden("string"));
+    let lock = dir.path().join("lock/refs/main");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, b"").unwrap();
+    (dir, lock)
+}
+
+#[test]
+fn a_fresh_lock_of_the_original_is_respected_and_waiting_ends() {
+    let (dir, lock) = locked();
+    let main = repo(open(dir.path())).main().unwrap();
+    let before = main.head().unwrap().map(|commit| commit.id());
+    let error = main.set("a/b", "two", "why").unwrap_err();
+    assert_eq!(error.code(), Code::Locked, "{error}");
+    assert!(error.to_string().contains("lock/refs/main"), "{error}");
+    assert!(lock.exists());
+    assert_eq!(main.head().unwrap().map(|commit| commit.id()), before);
+    std::fs::remove_file(lock).unwrap();
+    main.set("a/b", "two", "why").unwrap();
+}
+
+#[test]
+fn a_lock_is_taken_over_after_ten_minutes_and_not_before() {
+    for (seconds, taken) in [(540, false), (660, true)] {
+        let (dir, lock) = locked();
+        let now = std::fs::metadata(&lock).unwrap().modified().unwrap();
+        let then = now - Duration::from_secs(seconds);
+        std::fs::File::options().write(true).open(&lock).unwrap().set_modified(then).unwrap();
+        let main = repo(open(dir.path())).main().unwrap();
+        let ended: Result<(), Error> = main.set("a/b", "two", "why").map(|_| ());
+        assert_eq!(ended.is_ok(), taken, "{seconds}: {ended:?}");
+        assert_eq!(lock.exists(), !taken);
+    }
+}
+
+#[test]
+fn a_lock_of_ours_whose_owner_died_is_taken_over_at_once() {
+    let (dir, lock) = locked();
+    std::fs::write(&lock, b"irmin owner\n").unwrap();
+    repo(open(dir.path())).main().unwrap().set("a/b", "two", "why").unwrap();
+    assert!(!lock.exists());
+}
+
+#[test]
+fn handles_that_write_together_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = Arc::new(StdIo::open(dir.path()).unwrap());
+    FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let io = Arc::new(StdIo::open(dir.path()).unwrap());
+            scope.spawn(move || {
+                let store = FsBackend::open(io, &FsOptions::default()).unwrap();
+                let repo = repo(Arc::new(store));
+                for n in 0..10 {
+                    let name = format!("b{writer}");
+                    let branch = repo.branch(&name).unwrap();
+                    branch.set(format!("{n}").as_str(), "x", "why").unwrap();
+                    let main = repo.main().unwrap();
+                    // Other processes may win more often than a write is tried again.
+                    while let Err(e) = main.set(format!("{writer}/{n}").as_str(), "x", "why") {
+                        assert_eq!(e.code(), Code::TooManyRetries, "{e}");
+                    }
+                }
+            });
+        }
+    });
+    let store = open(dir.path());
+    let main = repo(store.clone()).main().unwrap();
+    for writer in 0..4 {
+        for n in 0..10 {
+            assert!(main.get(format!("{writer}/{n}").as_str()).unwrap().is_some());
+        }
+    }
+    assert_eq!(store.refs("").unwrap().len(), 5);
+    assert_eq!(std::fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+}
+
+/// Every state that a loss of power can leave: each acknowledged commit is there, whole, and the
+/// store can be written.
+#[test]
+fn no_crash_loses_what_was_acknowledged() {
+    let io = SimIo::new();
+    let options = FsOptions { attempts: 4, ..FsOptions::default() };
+    let store = FsBackend::init(Arc::new(io.clone()), &FsInit::default(), &options).unwrap();
+    let main = repo(Arc::new(store)).main().unwrap();
+    let first = io.op_count();
+    let mut acknowledged = Vec::new();
+    for n in 0..6 {
+        main.set(format!("dir/{n}").as_str(), format!("value {n}"), "why").unwrap();
+        acknowledged.push(io.op_count());
+    }
+    let mut looked = 0;
+    for image in io.crash_images_from(first, Sampling { per_point: 24, seed: 7 }) {
+        let store = FsBackend::open(Arc::new(image.io.clone()), &options).unwrap();
+        let main = repo(Arc::new(store)).main().unwrap();
+        let least = acknowledged.iter().filter(|at| **at <= image.at).count();
+        let there = (0..6)
+            .take_while(|n| {
+                let value = main.get(format!("dir/{n}").as_str());
+                let value = value.unwrap_or_else(|e| panic!("{image}: {e:?}"));
+                value.is_some_and(|value| value == format!("value {n}"))
+            })
+            .count();
+        assert!(there >= least && there <= least + 1, "{image}: {there} of {least}");
+        main.set("after", "the crash", "why").unwrap_or_else(|e| panic!("{image}: {e:?}"));
+        assert!(image.io.list("tmp").unwrap().is_empty(), "{image}");
+        looked += 1;
+    }
+    assert!(looked > 2_000, "{looked}");
+}
+
+#[test]
+fn hostile_files_are_errors_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = golden("string");
+    unpack(dir.path(), &files);
+    let store = open(dir.path());
+    let value = store.format().value(b"one");
+    let path = dir.path().join(format!(
+        "objects/{}/{}",
+        &value.id.to_string()[..2],
+        &value.id.to_string()[2..]
+    ));
+    std::fs::write(&path, b"two").unwrap();
+    let error = store.get_many(&[value.id.into()], Wait::Block).unwrap_err();
+    assert_eq!(error.code(), Code::CorruptObject);
+    // What is damaged is written again by whoever has it.
+    store.publish(Batch { objects: vec![value.clone()], ..Batch::default() }).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    std::fs::write(path.parent().unwrap().join("not-a-hash"), b"x").unwrap();
+    let prefix = value.id.short(4).parse().unwrap();
+    assert_eq!(store.find_prefix(&prefix).unwrap(), [value.id.into()]);
+    std::fs::write(dir.path().join("refs/a..b"), b"x").unwrap();
+    assert_eq!(store.refs("").unwrap().len(), 2);
+    std::fs::write(dir.path().join("refs/short"), b"x").unwrap();
+    let name = "refs/heads/short".parse().unwrap();
+    assert_eq!(store.read_ref(&name, View::Durable).unwrap_err().code(), Code::CorruptStore);
+    let other = Target::Symbolic("refs/heads/main".parse().unwrap());
+    let head = store.read_ref(&"HEAD".parse().unwrap(), View::Tip).unwrap();
+    assert_eq!(head, Some(other));
+}
