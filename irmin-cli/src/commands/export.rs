@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
-use crate::formats::{Form, Sink, fast_export, jsonl};
+use crate::formats::{Form, Sink, fast_export, jsonl, tar};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -31,13 +31,17 @@ use crate::progress::Progress;
 ///
 /// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
 /// counts the keys.
+///
+/// tar: an archive, the same bytes for the same commit on every machine; `git get-tar-commit-id`
+/// tells the commit.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin export --root demo.git out
   irmin export --root demo.git out2 --prefix greetings --rev main~1
   irmin export --root demo.git all.fe --format git-fast
-  irmin export --root demo.git keys.jsonl --format jsonl --prefix greetings")]
+  irmin export --root demo.git keys.jsonl --format jsonl --prefix greetings
+  irmin export --root demo.git keys.tar --format tar --rev main~1")]
 pub(crate) struct ExportArgs {
     /// The directory to write to, made if it does not exist; for other forms a file, - for standard
     /// output
@@ -61,7 +65,7 @@ impl Work for ExportArgs {
         match self.format {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
-            Form::Jsonl => self.jsonl(session, repo),
+            Form::Jsonl | Form::Tar => self.one_tree(session, repo),
         }
     }
 }
@@ -119,12 +123,15 @@ impl ExportArgs {
         Ok(Exit::Ok)
     }
 
-    /// Writes one tree as JSON lines.
-    fn jsonl<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+    /// Writes one tree as a stream.
+    fn one_tree<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let (commit, tree) = self.tree(session, repo)?;
         let mut sink = Sink::create(&self.to, self.force)?;
         let mut progress = Progress::new(&session.out, "exporting", "keys");
-        let (keys, skipped) = jsonl::export(&commit, &tree, &mut sink, &mut progress)?;
+        let (keys, skipped) = match self.format {
+            Form::Tar => tar::export(&commit, &tree, &mut sink, &mut progress)?,
+            _ => jsonl::export(&commit, &tree, &mut sink, &mut progress)?,
+        };
         progress.finish();
         let silent = sink.is_stdout();
         sink.finish()?;

@@ -83,6 +83,9 @@ impl Work for ImportArgs {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
             Form::Jsonl => self.jsonl(session, repo),
+            Form::Tar => Err(Failure::usage("archives are not imported")
+                .hint("unpack it with `tar -x`, and import the directory")
+                .into()),
         }
     }
 }

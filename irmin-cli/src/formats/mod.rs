@@ -3,6 +3,7 @@
 pub(crate) mod fast_export;
 pub(crate) mod fast_import;
 pub(crate) mod jsonl;
+pub(crate) mod tar;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -23,6 +24,8 @@ pub(crate) enum Form {
     GitFast,
     /// One tree: a line of JSON for each key
     Jsonl,
+    /// One tree: a tar archive, which is written only
+    Tar,
 }
 
 /// Whether a file name stands for standard input or output.

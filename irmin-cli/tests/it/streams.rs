@@ -285,3 +285,40 @@ fn json_lines_that_are_refused() {
     let told = place.feed(&[&import[..], &["--verify"]].concat(), &other).fails(4);
     assert!(told.contains("and the stream tells"), "{told}");
 }
+
+/// The real tar unpacks what went in, and git reads the commit.
+#[test]
+fn archives() {
+    if !irmin_tests::needs("tar") || !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    let long = format!("{}/{}", "deep".repeat(30), "name".repeat(30));
+    for (path, value) in [("in/a/b", "1"), ("in/empty", ""), ("in/caf\u{e9} \"q\"", "x")] {
+        place.write(path, value);
+    }
+    place.write(&format!("in/{long}"), "y".repeat(513));
+    place.write("in/block", "z".repeat(1024));
+    place.run(["import", "in"]).ok();
+    place.run(["set", "run", "#!/bin/sh", "--mode", "exec"]).ok();
+    place.run(["set", "link", "a/b", "--mode", "link"]).ok();
+    place.run(["set", "far", &"../".repeat(50), "--mode", "link"]).ok();
+    place.run(["export", "out.tar", "--format", "tar"]).ok();
+    std::fs::create_dir(place.path("tarred")).unwrap();
+    let unpacked = place.other("tar", &["-xf", "out.tar", "-C", "tarred"]);
+    assert_eq!((unpacked.code, unpacked.err.as_str()), (0, ""));
+    place.run(["export", "plain"]).ok();
+    assert_eq!(place.other("diff", &["-r", "--no-dereference", "plain", "tarred"]).ok(), "");
+    let list = place.other("tar", &["-tvf", "out.tar", "--numeric-owner", "--full-time"]).ok();
+    assert_eq!(list.lines().count(), 8);
+    assert!(list.contains("-rwxr-xr-x 0/0               9 2001-09-09 01:46:40 run"), "{list}");
+    let line = "git get-tar-commit-id < out.tar";
+    assert_eq!(place.other("sh", &["-c", line]).ok(), place.run(["snapshot"]).ok());
+    // The way back is through a directory, and the tree is the same.
+    place.run(["import", "tarred", "--root", "back.git"]).ok();
+    let tree = |root: &str| git(&place, root, &["rev-parse", "main^{tree}"]);
+    assert_eq!(tree("back.git"), tree("store.git"));
+    let again = place.irmin().args(["export", "-", "--format", "tar"]).output().unwrap().stdout;
+    assert_eq!(again, std::fs::read(place.path("out.tar")).unwrap());
+    assert!(place.run(["import", "out.tar", "--format", "tar"]).fails(2).contains("tar -x"));
+}
