@@ -6,14 +6,26 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use serde::{Deserialize, Serialize};
 
 /// The processor time of this process so far, of all threads, user and system, in seconds.
 #[must_use]
 pub fn cpu() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    usage(UsageWho::RUSAGE_SELF)
+}
+
+/// The processor time of the programs that this one started and waited for, in seconds.
+#[must_use]
+pub fn cpu_of_children() -> f64 {
+    usage(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn usage(who: UsageWho) -> f64 {
+    let used =
+        getrusage(who).map(|used| (used.user_time() + used.system_time()).num_microseconds());
+    used.unwrap_or_default() as f64 / 1e6
 }
 
 /// The load of the last minute.
