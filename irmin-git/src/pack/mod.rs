@@ -8,6 +8,7 @@
 pub(crate) mod index;
 pub(crate) mod inflate;
 pub(crate) mod read;
+mod stored;
 pub(crate) mod stream;
 pub(crate) mod write;
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use irmin_core::{Code, Error, Hasher, Object, Result};
 
-use super::{HEADER, MAGIC, Place, type_number};
+use super::{HEADER, MAGIC, Place, stored, type_number};
 use crate::oid::{self, Oid};
 
 /// One object as it stands in a pack.
@@ -44,7 +44,11 @@ impl Encoder {
         let number = type_number(object.kind).ok_or_else(|| oid::not_of_git(object.kind))?;
         let mut bytes = Vec::with_capacity(body.len() / 2 + 64);
         header(number, body.len() as u64, &mut bytes);
-        self.deflate(body, &mut bytes)?;
+        if stored::is_noise(body) {
+            stored::wrap(body, &mut bytes);
+        } else {
+            self.deflate(body, &mut bytes)?;
+        }
         Ok(Entry { id, crc: crc32fast::hash(&bytes), bytes })
     }
 
