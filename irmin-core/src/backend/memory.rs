@@ -17,9 +17,9 @@ use super::{
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
-use crate::lock::RwLock;
+use crate::lock::{OnceLock, RwLock};
 use crate::name::{BranchName, RefName};
-use crate::object::{Format, Kind, Object};
+use crate::object::{Dir, Format, Kind, Object};
 
 /// A store in memory, gone when the last handle of it is dropped.
 ///
@@ -54,11 +54,26 @@ type Records = HashMap<Hash, Record>;
 struct Record {
     kind: Kind,
     bytes: Bytes,
+    /// A directory that was read once: its table of entries, over the same bytes.
+    dir: OnceLock<Arc<Dir>>,
 }
 
 impl Record {
     fn of(object: Object) -> Self {
-        Record { kind: object.kind, bytes: object.bytes }
+        Record { kind: object.kind, bytes: object.bytes, dir: OnceLock::new() }
+    }
+
+    /// The decoded directory; nothing for what is none, or is damaged.
+    fn dir(&self, format: &Format, id: Hash) -> Option<Arc<Dir>> {
+        if let Some(dir) = self.dir.get() {
+            return Some(dir.clone());
+        }
+        if !matches!(self.kind, Kind::Node | Kind::Inode) {
+            return None;
+        }
+        let dir = Arc::new(format.layout().decode(Key::from(id), &self.object(id)).ok()?);
+        let _ = self.dir.set(dir.clone());
+        Some(dir)
     }
 
     fn object(&self, id: Hash) -> Object {
@@ -118,8 +133,14 @@ impl MemoryBackend {
             if !absent.is_empty() {
                 return Err(Error::missing_objects(absent));
             }
-            for (id, record) in new {
-                objects.entry(id).or_insert(record);
+            // The first objects of a store, often most of it, are there already as they shall be.
+            if objects.is_empty() {
+                *objects = new;
+            } else {
+                objects.reserve(new.len());
+                for (id, record) in new {
+                    objects.entry(id).or_insert(record);
+                }
             }
         }
         let changes = refs.apply(edits);
@@ -183,6 +204,10 @@ impl Backend for MemoryBackend {
         let objects = self.objects.read();
         let get = |key: &Key| objects.get(&key.hash).map(|record| record.object(key.hash));
         Ok(keys.iter().map(get).collect())
+    }
+
+    fn resident_dir(&self, key: &Key) -> Option<Arc<Dir>> {
+        self.objects.read().get(&key.hash)?.dir(&self.format, key.hash)
     }
 
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {

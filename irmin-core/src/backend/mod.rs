@@ -25,7 +25,7 @@ use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::io::Read;
 use crate::name::RefName;
-use crate::object::{Format, Object};
+use crate::object::{Dir, Format, Object};
 
 pub use counted::{Counted, Counts};
 pub use fs::{FsBackend, FsInit, FsOptions};
@@ -234,6 +234,14 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// `missing_objects` if `wait` forbids to look for some, `corrupt_object`, `io`.
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>>;
+
+    /// The decoded directory object of a key, where the engine keeps directories decoded: what is
+    /// in memory anyway is decoded once, whoever reads it, and found without a cache in between.
+    ///
+    /// `None` says nothing of the object: [`get_many`](Backend::get_many) does.
+    fn resident_dir(&self, _key: &Key) -> Option<Arc<Dir>> {
+        None
+    }
 
     /// Reads a part of the encoded bytes of a value: what of the range lies inside it.
     ///

@@ -21,6 +21,14 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// `missing_objects` with all the keys that are not at hand, or what decoding says.
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>>;
+
+    /// The decoded directory object of one key: what finding a name asks for at every level.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    fn load_one(&self, key: Key) -> Result<Arc<Dir>> {
+        self.load(&[key])?.pop().ok_or_else(|| Error::missing_objects(Vec::from([key])))
+    }
 }
 
 /// One change of a directory: the new entry of a name, or its removal.

@@ -126,15 +126,18 @@ impl Raw {
 
     /// The tree at a path.
     pub(crate) fn find(&self, path: &Path) -> Result<Option<Raw>> {
-        let mut here = self.clone();
-        for step in path.steps() {
-            let Slot::Node(link) = &here.root else { return Ok(None) };
-            match link.resolve(here.store.as_ref()).child(step)? {
-                Some(next) => here = next,
-                None => return Ok(None),
+        let (mut slot, mut store) = (&self.root, self.store.as_ref());
+        let mut steps = path.steps();
+        while let Some(step) = steps.next() {
+            let Slot::Node(link) = slot else { return Ok(None) };
+            let place = link.resolve(store);
+            match place.edits().and_then(|edits| edits.get(step)) {
+                Some(Some(below)) => (slot, store) = (below, place.store),
+                Some(None) => return Ok(None),
+                None => return place.find_stored(step, steps),
             }
         }
-        Ok(Some(here))
+        Ok(Some(Raw { root: slot.clone(), store: store.cloned() }))
     }
 
     /// The tree as it is written in a tree of `store`: its links say if they are of another one.
@@ -191,7 +194,7 @@ fn storeless(key: &Key) -> Error {
     Error::missing_objects(alloc::vec![*key])
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
     /// The directory object below any edits; `None` for a directory made in memory.
     pub(crate) fn base(&self) -> Result<Option<Arc<Dir>>> {
         match self.link {
@@ -206,7 +209,7 @@ impl Place<'_> {
     }
 
     /// The edits on top of the base.
-    pub(crate) fn edits(&self) -> Option<&BTreeMap<Step, Option<Slot>>> {
+    pub(crate) fn edits(&self) -> Option<&'a BTreeMap<Step, Option<Slot>>> {
         match self.link {
             Link::Edited(edited) => Some(&edited.edits),
             _ => None,
@@ -220,6 +223,22 @@ impl Place<'_> {
         }
         let Some(base) = self.base()? else { return Ok(None) };
         Ok(self.entry(&base, step)?.map(Slot::from))
+    }
+
+    /// What these steps lead to below the edits, where everything is stored.
+    fn find_stored<'s>(
+        &self,
+        first: &[u8],
+        rest: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<Option<Raw>> {
+        let Some(base) = self.base()? else { return Ok(None) };
+        let mut found = self.entry(&base, first)?;
+        for step in rest {
+            let Some(Entry { kind: EntryKind::Node, key }) = found else { return Ok(None) };
+            let store = self.store.ok_or_else(|| storeless(&key))?;
+            found = store.layout().find(&**store, &*store.dir(key)?, step)?;
+        }
+        Ok(found.map(|entry| Raw { root: Slot::from(entry), store: self.store.cloned() }))
     }
 
     fn entry(&self, base: &Dir, step: &[u8]) -> Result<Option<Entry>> {

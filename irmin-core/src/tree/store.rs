@@ -187,25 +187,31 @@ impl Store {
 
     /// The object that a directory begins with.
     pub(crate) fn dir(&self, key: Key) -> Result<Arc<Dir>> {
-        let cached = self.cache.lock().get(&key.hash);
-        let dir = match cached {
-            Some(dir) => dir,
-            None => {
-                let dir = self.load(&[key])?.pop();
-                dir.ok_or_else(|| Error::missing_objects(alloc::vec![key]))?
-            }
-        };
+        let dir = self.load_one(key)?;
         self.layout().check_root(&dir)?;
         Ok(dir)
     }
 }
 
 impl Source for Store {
-    fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {
-        let mut dirs: Vec<Option<Arc<Dir>>> = {
-            let mut cache = self.cache.lock();
-            keys.iter().map(|key| cache.get(&key.hash)).collect()
+    fn load_one(&self, key: Key) -> Result<Arc<Dir>> {
+        let resident = self.backend.resident_dir(&key);
+        let known = resident.or_else(|| self.cache.lock().get(&key.hash));
+        let dir = match known {
+            Some(dir) => Some(dir),
+            None => self.load(&[key])?.pop(),
         };
+        dir.ok_or_else(|| Error::missing_objects(alloc::vec![key]))
+    }
+
+    fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {
+        let mut dirs: Vec<Option<Arc<Dir>>> =
+            keys.iter().map(|key| self.backend.resident_dir(key)).collect();
+        if dirs.iter().any(Option::is_none) {
+            let mut cache = self.cache.lock();
+            let unknown = keys.iter().zip(&mut dirs).filter(|(_, dir)| dir.is_none());
+            unknown.for_each(|(key, dir)| *dir = cache.get(&key.hash));
+        }
         let absent: Vec<Key> =
             keys.iter().zip(&dirs).filter(|(_, dir)| dir.is_none()).map(|(key, _)| *key).collect();
         if !absent.is_empty() {

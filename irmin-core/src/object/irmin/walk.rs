@@ -54,18 +54,24 @@ pub(super) fn load_parts(source: &dyn Source, wanted: &[(Key, u32)]) -> Result<V
     let keys: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
     let dirs = source.load(&keys)?;
     for (dir, (key, depth)) in dirs.iter().zip(wanted) {
-        let fits = if is_inner(dir) { dir.depth == *depth } else { node::is_inode(dir) };
-        if !fits {
-            let why = "it is not the part of a directory that its parent says";
-            return Err(Error::corrupt("directory part", &key.hash, why));
-        }
+        check_part(dir, key, *depth)?;
     }
     if dirs.len() == keys.len() { Ok(dirs) } else { Err(Error::missing_objects(keys)) }
 }
 
 pub(super) fn load_part(source: &dyn Source, key: Key, depth: u32) -> Result<Arc<Dir>> {
-    let loaded = load_parts(source, &[(key, depth)])?;
-    loaded.into_iter().next().ok_or_else(|| Error::missing_objects(Vec::from([key])))
+    let dir = source.load_one(key)?;
+    check_part(&dir, &key, depth)?;
+    Ok(dir)
+}
+
+fn check_part(dir: &Dir, key: &Key, depth: u32) -> Result<()> {
+    let fits = if is_inner(dir) { dir.depth == depth } else { node::is_inode(dir) };
+    if fits {
+        return Ok(());
+    }
+    let why = "it is not the part of a directory that its parent says";
+    Err(Error::corrupt("directory part", &key.hash, why))
 }
 
 pub(super) fn find(
