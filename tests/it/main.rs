@@ -13,6 +13,7 @@
 mod backend;
 mod backend_broken;
 mod branches;
+mod chunked;
 mod containers;
 mod corpora;
 mod cost;

@@ -17,13 +17,14 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
-use crate::{repository_decoders, value_decoders};
+use crate::{chunk_decoders, repository_decoders, value_decoders};
 
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
 
 /// All decoders.
 pub const ALL: &[Decoder] = &[
+    ("chunk", chunk_decoders::chunk),
     ("container", container),
     ("git_commit", git_commit),
     ("git_config", repository_decoders::git_config),

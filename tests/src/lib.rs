@@ -10,6 +10,7 @@
     clippy::missing_errors_doc,
     clippy::print_stdout
 )] // test code: what is not as it must be stops the test, by name
+pub mod chunk_decoders;
 pub mod conformance;
 pub mod decoders;
 pub mod git_support;

@@ -262,7 +262,7 @@ impl Backend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(true, false, false)
+        Capabilities::new(true, false, false).with_foreign_ids()
     }
 }
 

@@ -1,5 +1,6 @@
 //! L3: where objects and refs are kept, and the contract of whoever keeps them.
 
+mod chunked;
 mod counted;
 mod fs;
 mod group;
@@ -27,6 +28,7 @@ use crate::io::Read;
 use crate::name::RefName;
 use crate::object::{Dir, Format, Object};
 
+pub use chunked::{Chunked, Chunking};
 pub use counted::{Counted, Counts};
 pub use fs::{FsBackend, FsInit, FsOptions};
 pub use group::{GroupCommit, Ticket};
@@ -351,13 +353,22 @@ pub struct Capabilities {
     pub persistent: bool,
     /// Whether several processes may write it.
     pub shared: bool,
+    /// Whether it keeps objects under ids that are not the hash of their bytes
+    /// ([`Kind::ChunkIndex`](crate::Kind::ChunkIndex)), as [`Chunked`] needs.
+    pub foreign_ids: bool,
 }
 
 impl Capabilities {
     /// Declares them.
     #[must_use]
     pub const fn new(atomic_refs: bool, persistent: bool, shared: bool) -> Self {
-        Capabilities { atomic_refs, persistent, shared }
+        Capabilities { atomic_refs, persistent, shared, foreign_ids: false }
+    }
+
+    /// Declares that foreign ids are kept.
+    #[must_use]
+    pub const fn with_foreign_ids(self) -> Self {
+        Capabilities { foreign_ids: true, ..self }
     }
 }
 

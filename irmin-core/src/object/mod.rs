@@ -9,6 +9,7 @@
 //! - a [`Format`] is a layout with a hash function and a contents encoding: a value that a store
 //!   records.
 
+pub(crate) mod chunk;
 mod commit;
 mod dir;
 mod flat;
@@ -100,9 +101,4 @@ impl From<Key> for Child {
     fn from(key: Key) -> Self {
         Child { key, inline: None, kept: false }
     }
-}
-
-/// The pieces of a large value: known to whoever stored them, whatever the layout.
-fn chunks(object: &Object) -> Vec<(Kind, Child)> {
-    object.children.iter().map(|child| (Kind::Chunk, child.clone())).collect()
 }

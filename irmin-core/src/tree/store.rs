@@ -168,6 +168,13 @@ impl Store {
     }
 
     fn decode_value(&self, object: &Object) -> Result<Bytes> {
+        if object.kind == Kind::ChunkIndex {
+            let why = alloc::format!(
+                "value {} is kept in pieces: open the store as one of large values (`Chunked`)",
+                object.id
+            );
+            return Err(Error::new(Code::Unsupported, why));
+        }
         let value = self.layout().decode_value(object)?;
         if value.len() > self.limits.value {
             let what = alloc::format!(

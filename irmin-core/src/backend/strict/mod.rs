@@ -401,7 +401,7 @@ impl Backend for StrictMemory {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(true, false, false)
+        Capabilities::new(true, false, false).with_foreign_ids()
     }
 }
 

@@ -116,8 +116,8 @@ impl Layout for GitLayout {
 
     fn children(&self, object: &Object) -> Result<Vec<(Kind, Child)>> {
         match object.kind {
-            Kind::Value | Kind::Chunk => Ok(Vec::new()),
-            Kind::ChunkIndex => Ok(super::chunks(object)),
+            Kind::Value => Ok(Vec::new()),
+            Kind::Chunk | Kind::ChunkIndex => super::chunk::children(self.hash.len(), object),
             Kind::Node | Kind::Inode => tree::children(self.hash.len(), object),
             Kind::Tag => {
                 let (kind, target) = tag::target(self.hash.len(), object)?;

@@ -9,7 +9,7 @@ mod commit;
 mod diff;
 mod node;
 mod order;
-mod varint;
+pub(super) mod varint;
 mod walk;
 mod write;
 
@@ -60,6 +60,13 @@ impl IrminLayout {
     pub fn new(hash: HashFunction, params: Params, values: ValueEncoding) -> Self {
         IrminLayout { hash, params, values, order: order::Order::new(hash, params.fanout) }
     }
+}
+
+/// What the binary form of a string of this length begins with.
+pub(crate) fn string_header(len: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    varint::put(&mut out, len);
+    out
 }
 
 /// The first byte of a value's pre-image.
@@ -138,8 +145,8 @@ impl Layout for IrminLayout {
 
     fn children(&self, object: &Object) -> Result<Vec<(Kind, Child)>> {
         match object.kind {
-            Kind::Value | Kind::Chunk => Ok(Vec::new()),
-            Kind::ChunkIndex => Ok(super::chunks(object)),
+            Kind::Value => Ok(Vec::new()),
+            Kind::Chunk | Kind::ChunkIndex => super::chunk::children(self.hash.len(), object),
             Kind::Node | Kind::Inode => node::children(self, object),
             Kind::Commit => {
                 let commit = self.decode_commit(object)?;

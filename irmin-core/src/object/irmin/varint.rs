@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use crate::hash::Hash;
 
 /// Why bytes are not what they should be.
-pub(super) type Why = &'static str;
+pub(in crate::object) type Why = &'static str;
 
-pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(in crate::object) fn put(out: &mut Vec<u8>, mut number: u64) {
     loop {
         let [low, ..] = (number & 0x7F).to_le_bytes();
         number >>= 7;
@@ -20,45 +20,45 @@ pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-pub(super) fn put_boxed(out: &mut Vec<u8>, text: &[u8]) {
+pub(in crate::object) fn put_boxed(out: &mut Vec<u8>, text: &[u8]) {
     put(out, text.len() as u64);
     out.extend_from_slice(text);
 }
 
 /// Reads bytes from the front; every read is checked.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(in crate::object) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::object) fn new(bytes: &'a [u8]) -> Self {
         Reader { bytes, at: 0 }
     }
 
     /// How far it has read.
-    pub(super) fn at(&self) -> usize {
+    pub(in crate::object) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn left(&self) -> usize {
+    pub(in crate::object) fn left(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
     }
 
-    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Why> {
+    pub(in crate::object) fn take(&mut self, len: usize) -> Result<&'a [u8], Why> {
         let end = self.at.checked_add(len).ok_or("a length is too large")?;
         let taken = self.bytes.get(self.at..end).ok_or("it ends too early")?;
         self.at = end;
         Ok(taken)
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Why> {
+    pub(in crate::object) fn byte(&mut self) -> Result<u8, Why> {
         self.take(1)?.first().copied().ok_or("it ends too early")
     }
 
     /// A number in its shortest form; OCaml's integers have 63 bits, one of them the sign.
-    pub(super) fn number(&mut self) -> Result<u64, Why> {
+    pub(in crate::object) fn number(&mut self) -> Result<u64, Why> {
         let mut number = 0_u64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -73,16 +73,16 @@ impl<'a> Reader<'a> {
         Err("a number is too large")
     }
 
-    pub(super) fn boxed(&mut self) -> Result<&'a [u8], Why> {
+    pub(in crate::object) fn boxed(&mut self) -> Result<&'a [u8], Why> {
         let len = usize::try_from(self.number()?).map_err(|_| "a length is too large")?;
         self.take(len)
     }
 
-    pub(super) fn hash(&mut self, len: usize) -> Result<Hash, Why> {
+    pub(in crate::object) fn hash(&mut self, len: usize) -> Result<Hash, Why> {
         Hash::new(self.take(len)?).map_err(|_| "a hash has no bytes")
     }
 
-    pub(super) fn end(&self) -> Result<(), Why> {
+    pub(in crate::object) fn end(&self) -> Result<(), Why> {
         if self.left() == 0 { Ok(()) } else { Err("it has bytes after its end") }
     }
 }
