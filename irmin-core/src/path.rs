@@ -365,6 +365,10 @@ pub(crate) fn check_git_safe(step: &[u8]) -> Result<()> {
 
 /// Whether HFS+ takes the name for `.git`: it ignores case and some code points.
 fn is_hfs_dotgit(step: &[u8]) -> bool {
+    // What it ignores is not ASCII: in most names there is nothing to ignore.
+    if step.is_ascii() {
+        return step.eq_ignore_ascii_case(b".git");
+    }
     let Ok(text) = core::str::from_utf8(step) else { return false };
     let ignored = |c: &char| {
         matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -379,11 +383,11 @@ fn is_hfs_dotgit(step: &[u8]) -> bool {
 fn is_ntfs_dotgit(step: &[u8]) -> bool {
     // git looks at each part that a backslash separates: on Windows that is a directory separator.
     step.split(|b| *b == b'\\').any(|part| {
-        let lower = part.to_ascii_lowercase();
-        let Some(rest) = lower.strip_prefix(b".git").or_else(|| lower.strip_prefix(b"git~1"))
-        else {
-            return false;
+        let after = |prefix: &[u8]| {
+            let (start, rest) = part.split_at_checked(prefix.len())?;
+            start.eq_ignore_ascii_case(prefix).then_some(rest)
         };
+        let Some(rest) = after(b".git").or_else(|| after(b"git~1")) else { return false };
         let name = rest.split(|b| *b == b':').next().unwrap_or_default();
         name.iter().all(|b| matches!(b, b' ' | b'.'))
     })

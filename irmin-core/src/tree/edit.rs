@@ -1,5 +1,6 @@
 //! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
 
+use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,6 +8,7 @@ use super::raw::{Edited, Link, Place, Raw, Slot, pruned};
 use super::store::Store;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
+use crate::object::Dir;
 use crate::path::{Path, Step};
 
 impl Raw {
@@ -136,72 +138,72 @@ fn copy_foreign(link: &Link) -> Result<Edited> {
 }
 
 impl Edited {
-    fn over(base: Arc<crate::object::Dir>) -> Self {
+    fn over(base: Arc<Dir>) -> Self {
         let mut edited = Edited::default();
         edited.len = base.len();
         edited.base = Some(base);
         edited
     }
 
-    /// The slot that the base has for a name.
-    fn below(&self, step: &[u8], store: Option<&Arc<Store>>) -> Result<Option<Slot>> {
-        let (Some(base), Some(store)) = (&self.base, store) else { return Ok(None) };
-        Ok(store.layout().find(&**store, base, step)?.map(Slot::from))
-    }
-
     /// The directory of a name, made if there is none.
     fn child_mut(&mut self, step: &[u8], store: Option<&Arc<Store>>) -> Result<&mut Link> {
-        if !matches!(self.edits.get(step), Some(Some(Slot::Node(_)))) {
-            let old = match self.edits.get(step) {
-                Some(slot) => slot.clone(),
-                None => self.below(step, store)?,
-            };
-            if old.is_none() {
-                self.count(true, false)?;
+        let Edited { base, edits, len, .. } = self;
+        let slot = match edits.entry(Step::foreign(step)) {
+            Entry::Occupied(edit) => edit.into_mut(),
+            Entry::Vacant(edit) => edit.insert(stored(base.as_deref(), step, store)?),
+        };
+        if !matches!(slot, Some(Slot::Node(_))) {
+            if slot.is_none() {
+                count(len, base.as_deref(), true, false)?;
             }
-            let node = match old {
-                Some(Slot::Node(link)) => link,
-                _ => Link::empty(),
-            };
-            self.edits.insert(Step::foreign(step), Some(Slot::Node(node)));
+            *slot = Some(Slot::Node(Link::empty()));
         }
-        match self.edits.get_mut(step) {
-            Some(Some(Slot::Node(link))) => Ok(link),
+        match slot {
+            Some(Slot::Node(link)) => Ok(link),
             _ => Err(Error::new(Code::InvalidArgument, "the directory was just made")),
         }
     }
 
     /// Sets or removes a name.
     fn put(&mut self, step: &[u8], slot: Option<Slot>, store: Option<&Arc<Store>>) -> Result<()> {
-        let existed = match self.edits.get(step) {
-            Some(old) => old.is_some(),
-            None => self.below(step, store)?.is_some(),
+        let Edited { base, edits, len, .. } = self;
+        // One descent: a directory that is filled name by name is searched for each of them.
+        let edit = edits.entry(Step::foreign(step));
+        let existed = match &edit {
+            Entry::Occupied(old) => old.get().is_some(),
+            Entry::Vacant(_) => stored(base.as_deref(), step, store)?.is_some(),
         };
         if slot.is_none() && !existed {
             return Ok(());
         }
-        self.count(slot.is_some(), existed)?;
-        match self.edits.get_mut(step) {
-            Some(old) => *old = slot,
-            None => drop(self.edits.insert(Step::foreign(step), slot)),
+        count(len, base.as_deref(), slot.is_some(), existed)?;
+        match edit {
+            Entry::Occupied(mut old) => drop(old.insert(slot)),
+            Entry::Vacant(new) => {
+                new.insert(slot);
+            }
         }
         Ok(())
     }
+}
 
-    /// Counts one name: what a stored directory says of its length may be a lie.
-    fn count(&mut self, there: bool, existed: bool) -> Result<()> {
-        let more = self.len.checked_add(u64::from(there));
-        let len = more.and_then(|len| len.checked_sub(u64::from(existed)));
-        self.len = len.ok_or_else(|| match &self.base {
-            Some(base) => Error::corrupt(
-                "directory",
-                &base.key().hash,
-                "it has not as many entries as it says",
-            ),
-            None => Error::new(Code::PayloadTooLarge, "a directory has too many entries to count"),
-        })?;
-        Ok(())
-    }
+/// The slot that a stored directory has for a name.
+fn stored(base: Option<&Dir>, step: &[u8], store: Option<&Arc<Store>>) -> Result<Option<Slot>> {
+    let (Some(base), Some(store)) = (base, store) else { return Ok(None) };
+    Ok(store.layout().find(&**store, base, step)?.map(Slot::from))
+}
+
+/// Counts one name: what a stored directory says of its length may be a lie.
+fn count(len: &mut u64, base: Option<&Dir>, there: bool, existed: bool) -> Result<()> {
+    let more = len.checked_add(u64::from(there));
+    *len = more.and_then(|len| len.checked_sub(u64::from(existed))).ok_or_else(|| match base {
+        Some(base) => {
+            let why = "it has not as many entries as it says";
+            Error::corrupt("directory", &base.key().hash, why)
+        }
+        None => Error::new(Code::PayloadTooLarge, "a directory has too many entries to count"),
+    })?;
+    Ok(())
 }
 
 impl Place<'_> {
