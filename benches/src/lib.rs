@@ -4,6 +4,7 @@
 //! each measurement. `benches/compare`, a package of its own, runs the same keys and values on
 //! other programs and libraries. Everything is a function of the seed 42: two runs do the same.
 //!
+//! - [`compare`]: what running something else beside our stores says.
 //! - [`keys`]: the keys and values of all workloads, made before a clock starts.
 //! - [`store`]: the stores, with counters around what they do.
 //! - [`machine`]: what the system says about time, memory, disks and its load.
@@ -16,6 +17,7 @@
 // It counts and divides: what it loses in the last digit is noise.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::indexing_slicing)]
 
+pub mod compare;
 pub mod keys;
 pub mod machine;
 pub mod meter;

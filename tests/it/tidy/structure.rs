@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("irmin-cli", &["*"]),
     ("irmin-tests", &["*"]),
     ("irmin-benches", &["*"]),
+    ("irmin-benches-compare", &["*"]),
     ("irmin-fuzz", &["*"]),
     ("irmin-no-std-check", &["irmin-core"]),
 ];

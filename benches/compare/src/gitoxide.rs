@@ -1,0 +1,105 @@
+//! gix: loose objects, and the cache for objects that its documentation advises, as large as ours.
+
+use std::rc::Rc;
+
+use gix::ObjectId;
+use gix::actor::SignatureRef;
+use gix::objs::tree::EntryKind;
+use irmin_benches::store::CACHE;
+use tempfile::TempDir;
+
+use crate::side::{Edit, Result, Side};
+
+pub(crate) struct Gitoxide {
+    repo: gix::Repository,
+    names: Rc<Vec<String>>,
+    // Removed with the repository.
+    _dir: TempDir,
+}
+
+impl Gitoxide {
+    pub(crate) fn new(names: Rc<Vec<String>>) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        gix::init_bare(dir.path())?;
+        let mut repo = gix::open_opts(dir.path(), gix::open::Options::isolated())?;
+        repo.object_cache_size(CACHE);
+        Ok(Gitoxide { repo, names, _dir: dir })
+    }
+
+    fn head(&self, branch: &str) -> Result<ObjectId> {
+        Ok(self.repo.find_reference(&format!("refs/heads/{branch}"))?.id().detach())
+    }
+
+    fn tree(&self, branch: &str) -> Result<gix::Tree<'_>> {
+        Ok(self.repo.find_commit(self.head(branch)?)?.tree()?)
+    }
+
+    fn write(&self, branch: &str, tree: ObjectId, parents: &[ObjectId]) -> Result<()> {
+        let (name, email) = ("bench".into(), "bench@example.com".into());
+        let who = SignatureRef { name, email, time: "1700000000 +0000" };
+        let name = format!("refs/heads/{branch}");
+        self.repo.commit_as(who, who, name, "bench", tree, parents.iter().copied())?;
+        Ok(())
+    }
+
+    fn update(&self, tree: ObjectId, edits: &[Edit]) -> Result<ObjectId> {
+        let mut editor = self.repo.edit_tree(tree)?;
+        for (index, value) in edits {
+            let blob = self.repo.write_blob(value)?;
+            editor.upsert(self.names[*index].as_str(), EntryKind::Blob, blob)?;
+        }
+        Ok(editor.write()?.detach())
+    }
+}
+
+impl Side for Gitoxide {
+    fn name(&self) -> &'static str {
+        "gix"
+    }
+
+    fn fill(&mut self, edits: &[Edit]) -> Result<()> {
+        let empty = self.repo.empty_tree().id().detach();
+        self.write("main", self.update(empty, edits)?, &[])
+    }
+
+    fn fork(&mut self, branch: &str) -> Result<()> {
+        let any = gix::refs::transaction::PreviousValue::Any;
+        let name = format!("refs/heads/{branch}");
+        self.repo.reference(name, self.head("main")?, any, "fork")?;
+        Ok(())
+    }
+
+    fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()> {
+        let tree = self.update(self.tree(branch)?.id().detach(), edits)?;
+        self.write(branch, tree, &[self.head(branch)?])
+    }
+
+    fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {
+        let tree = self.tree("main")?;
+        let mut found = 0;
+        for index in picks {
+            let entry = tree.lookup_entry(self.names[*index].split('/'))?.ok_or("a lost key")?;
+            found += usize::from(!entry.object()?.data.is_empty());
+        }
+        Ok(Some(found))
+    }
+
+    fn diff(&mut self, branch: &str) -> Result<usize> {
+        let (ours, theirs) = (self.tree("main")?, self.tree(branch)?);
+        // Nothing is renamed, and finding that out would be asking more of it than of the others.
+        let options = gix::diff::Options::default();
+        let changes = self.repo.diff_tree_to_tree(&ours, &theirs, options)?;
+        Ok(changes.iter().filter(|change| !change.entry_mode().is_tree()).count())
+    }
+
+    fn merge(&mut self, ours: &str, theirs: &str) -> Result<()> {
+        let (left, right) = (self.head(ours)?, self.head(theirs)?);
+        let options = self.repo.tree_merge_options()?.with_rewrites(None);
+        let merged = self.repo.merge_commits(left, right, Default::default(), options.into())?;
+        let mut merged = merged.tree_merge;
+        if !merged.conflicts.is_empty() {
+            return Err("the sides change different keys".into());
+        }
+        self.write(ours, merged.tree.write()?.detach(), &[left, right])
+    }
+}

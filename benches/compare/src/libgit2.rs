@@ -1,0 +1,89 @@
+//! libgit2, through git2: loose objects, as it writes them by default.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, Oid, Repository, Signature, Time};
+use tempfile::TempDir;
+
+use crate::side::{Edit, Result, Side};
+
+pub(crate) struct Libgit2 {
+    repo: Repository,
+    names: Rc<Vec<String>>,
+    // Removed with the repository.
+    _dir: TempDir,
+}
+
+impl Libgit2 {
+    pub(crate) fn new(names: Rc<Vec<String>>) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let repo = Repository::init_bare(dir.path())?;
+        Ok(Libgit2 { repo, names, _dir: dir })
+    }
+
+    fn head(&self, branch: &str) -> Result<git2::Commit<'_>> {
+        Ok(self.repo.find_reference(&format!("refs/heads/{branch}"))?.peel_to_commit()?)
+    }
+
+    fn write(&self, branch: &str, tree: Oid, parents: &[&git2::Commit<'_>]) -> Result<()> {
+        let who = Signature::new("bench", "bench@example.com", &Time::new(1_700_000_000, 0))?;
+        let (name, tree) = (format!("refs/heads/{branch}"), self.repo.find_tree(tree)?);
+        self.repo.commit(Some(&name), &who, &who, "bench", &tree, parents)?;
+        Ok(())
+    }
+
+    fn update(&self, tree: &git2::Tree<'_>, edits: &[Edit]) -> Result<Oid> {
+        let mut update = TreeUpdateBuilder::new();
+        for (index, value) in edits {
+            update.upsert(&*self.names[*index], self.repo.blob(value)?, FileMode::Blob);
+        }
+        Ok(update.create_updated(&self.repo, tree)?)
+    }
+}
+
+impl Side for Libgit2 {
+    fn name(&self) -> &'static str {
+        "libgit2"
+    }
+
+    fn fill(&mut self, edits: &[Edit]) -> Result<()> {
+        let empty = self.repo.find_tree(self.repo.treebuilder(None)?.write()?)?;
+        self.write("main", self.update(&empty, edits)?, &[])
+    }
+
+    fn fork(&mut self, branch: &str) -> Result<()> {
+        self.repo.branch(branch, &self.head("main")?, false)?;
+        Ok(())
+    }
+
+    fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()> {
+        let parent = self.head(branch)?;
+        self.write(branch, self.update(&parent.tree()?, edits)?, &[&parent])
+    }
+
+    fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {
+        let tree = self.head("main")?.tree()?;
+        let mut found = 0;
+        for index in picks {
+            let entry = tree.get_path(Path::new(&self.names[*index]))?;
+            found += usize::from(!self.repo.find_blob(entry.id())?.content().is_empty());
+        }
+        Ok(Some(found))
+    }
+
+    fn diff(&mut self, branch: &str) -> Result<usize> {
+        let (ours, theirs) = (self.head("main")?.tree()?, self.head(branch)?.tree()?);
+        Ok(self.repo.diff_tree_to_tree(Some(&ours), Some(&theirs), None)?.deltas().len())
+    }
+
+    fn merge(&mut self, ours: &str, theirs: &str) -> Result<()> {
+        let (left, right) = (self.head(ours)?, self.head(theirs)?);
+        let mut index = self.repo.merge_commits(&left, &right, None)?;
+        if index.has_conflicts() {
+            return Err("the sides change different keys".into());
+        }
+        self.write(ours, index.write_tree_to(&self.repo)?, &[&left, &right])
+    }
+}

@@ -1,0 +1,53 @@
+//! What every program and library is asked to do.
+
+use std::error::Error;
+
+use irmin_benches::keys::{Keys, value};
+use irmin_core::Bytes;
+
+/// Whatever goes wrong ends the run.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A key by its index, and the value that it gets.
+pub(crate) type Edit = (usize, Bytes);
+
+/// Something with branches of keys and values. Commits of others are not synced by default, and
+/// so ours are not either.
+pub(crate) trait Side {
+    /// Its name in what is printed.
+    fn name(&self) -> &'static str;
+
+    /// The part of the calls that are made of something cheap: those of a program that starts
+    /// processes would take minutes.
+    fn fewer(&self) -> usize {
+        1
+    }
+
+    /// Writes all keys, in their order, in one commit of `main`.
+    fn fill(&mut self, edits: &[Edit]) -> Result<()>;
+
+    /// Makes a branch at `main`.
+    fn fork(&mut self, branch: &str) -> Result<()>;
+
+    /// Sets keys in one commit on a branch.
+    fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()>;
+
+    /// How many of these keys `main` has; none if it cannot say without being another program.
+    fn get(&mut self, picks: &[usize]) -> Result<Option<usize>>;
+
+    /// How many keys differ between `main` and a branch.
+    fn diff(&mut self, branch: &str) -> Result<usize>;
+
+    /// Merges a branch into another one, both of which were forked from `main`.
+    fn merge(&mut self, ours: &str, theirs: &str) -> Result<()>;
+}
+
+/// Edits of some keys.
+pub(crate) fn edits(indices: &[usize], version: usize) -> Vec<Edit> {
+    indices.iter().map(|index| (*index, value(*index, version))).collect()
+}
+
+/// The keys as text.
+pub(crate) fn names(keys: &Keys) -> Vec<String> {
+    (0..keys.len()).map(|index| keys.shape.key(index, keys.len())).collect()
+}

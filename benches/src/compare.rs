@@ -1,0 +1,113 @@
+//! One of our stores beside something else that does the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::Shape;
+
+/// A case that a store of ours and a peer ran in turn, some rounds long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The workload (`W1`).
+    pub workload: String,
+    /// What was done.
+    pub case: String,
+    /// Our store.
+    pub store: String,
+    /// What it is compared with.
+    pub peer: String,
+    /// How many keys there are.
+    pub keys: usize,
+    /// How they are spread.
+    pub shape: Shape,
+    /// Microseconds of processor time for each operation of ours, by round.
+    pub our_us: Vec<f64>,
+    /// The same of the peer, the programs that it started included.
+    pub peer_us: Vec<f64>,
+    /// The load of the machine in the minute before the first round.
+    pub load1: Option<f64>,
+}
+
+/// The most that the ratios of rounds may lie apart, as a part of their median.
+pub const SPREAD: f64 = 0.25;
+
+/// The most that others may load the machine.
+pub const LOAD: f64 = 0.5;
+
+impl Comparison {
+    /// How many times of ours the peer takes, by round: above 1 it takes longer.
+    #[must_use]
+    pub fn ratios(&self) -> Vec<f64> {
+        self.our_us.iter().zip(&self.peer_us).map(|(ours, peer)| peer / ours).collect()
+    }
+
+    /// The median of the ratios.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        median(self.ratios())
+    }
+
+    /// How far the ratios lie apart, as a part of their median.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        let ratios = self.ratios();
+        let (least, most) = ratios.iter().fold((f64::INFINITY, 0_f64), |(least, most), ratio| {
+            (least.min(*ratio), most.max(*ratio))
+        });
+        if ratios.is_empty() { 0.0 } else { (most - least) / median(ratios) }
+    }
+
+    /// Why the ratio is not a verdict, if it is none.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let spread = self.spread();
+        match self.load1 {
+            Some(load) if load > LOAD => Some(format!("the load was {load:.1}")),
+            _ if spread > SPREAD => Some(format!("the rounds spread {:.0} %", spread * 100.0)),
+            _ => None,
+        }
+    }
+}
+
+/// The number in the middle, or zero.
+#[must_use]
+pub fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let at = |i: usize| numbers.get(i).copied().unwrap_or_default();
+    match numbers.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => at(n / 2),
+        n => f64::midpoint(at(n / 2 - 1), at(n / 2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(peer_us: &[f64], load1: Option<f64>) -> Comparison {
+        Comparison {
+            workload: "W1".to_owned(),
+            case: "load".to_owned(),
+            store: "git".to_owned(),
+            peer: "other".to_owned(),
+            keys: 1,
+            shape: Shape::Flat,
+            our_us: vec![2.0; peer_us.len()],
+            peer_us: peer_us.to_vec(),
+            load1,
+        }
+    }
+
+    #[test]
+    fn a_verdict_needs_rounds_that_agree_and_a_quiet_machine() {
+        let quiet = comparison(&[20.0, 22.0, 21.0], Some(0.2));
+        assert_eq!(quiet.ratios(), [10.0, 11.0, 10.5]);
+        assert_eq!((quiet.median(), quiet.doubt()), (10.5, None));
+        let loaded = comparison(&[20.0, 22.0, 21.0], Some(3.0));
+        assert_eq!(loaded.doubt().as_deref(), Some("the load was 3.0"));
+        let apart = comparison(&[20.0, 28.0, 20.0, 20.0], None);
+        assert_eq!((apart.median(), apart.spread()), (10.0, 0.4));
+        assert_eq!(apart.doubt().as_deref(), Some("the rounds spread 40 %"));
+        assert_eq!(comparison(&[], None).median(), 0.0);
+    }
+}
