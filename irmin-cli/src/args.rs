@@ -15,7 +15,7 @@ pub(crate) struct Global {
     /// The directory of the store [env: IRMIN_ROOT]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// The kind of store: git (default), git-mem or mem [env: IRMIN_STORE]
+    /// The kind of store: git (default), fs, git-mem or mem [env: IRMIN_STORE]
     #[arg(short, long, global = true)]
     pub(crate) store: Option<String>,
     /// The hash function, for stores that let one choose it [env: IRMIN_HASH]

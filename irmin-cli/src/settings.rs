@@ -21,6 +21,8 @@ pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub(crate) enum StoreKind {
     /// A git repository.
     Git,
+    /// Plain files, as the original's irmin-fs keeps them.
+    Fs,
     /// A git repository in memory, gone when the command ends.
     GitMem,
     /// A store in memory that hashes like the original's, gone when the command ends.
@@ -28,8 +30,12 @@ pub(crate) enum StoreKind {
 }
 
 impl StoreKind {
-    const NAMES: [(&'static str, StoreKind); 3] =
-        [("git", StoreKind::Git), ("git-mem", StoreKind::GitMem), ("mem", StoreKind::Mem)];
+    const NAMES: [(&'static str, StoreKind); 4] = [
+        ("git", StoreKind::Git),
+        ("fs", StoreKind::Fs),
+        ("git-mem", StoreKind::GitMem),
+        ("mem", StoreKind::Mem),
+    ];
 
     fn parse(name: &str) -> Result<Self, Failure> {
         find(&Self::NAMES, name).ok_or_else(|| {
@@ -42,6 +48,7 @@ impl StoreKind {
     pub(crate) fn options(self) -> &'static [StoreOption] {
         match self {
             StoreKind::Git => GIT_OPTIONS,
+            StoreKind::Fs => FS_OPTIONS,
             StoreKind::GitMem | StoreKind::Mem => &[],
         }
     }
@@ -126,6 +133,12 @@ const GIT_OPTIONS: &[StoreOption] = &[
         doc: "The main branch of a new Git repository. By default `main`.",
     },
 ];
+
+const FS_OPTIONS: &[StoreOption] = &[StoreOption {
+    name: "head",
+    kind: "string option",
+    doc: "The main branch of a new store. By default `main`.",
+}];
 
 /// When to print colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -371,7 +384,9 @@ impl Settings {
             None => None,
         };
         let hash = match sources.pick(flags.hash.as_ref(), "hash")? {
-            Some(name) if store == StoreKind::Mem => Some(name.parse().map_err(Failure::from)?),
+            Some(name) if matches!(store, StoreKind::Mem | StoreKind::Fs) => {
+                Some(name.parse().map_err(Failure::from)?)
+            }
             Some(_) => {
                 let message = "Cannot customize the hash function for the given store";
                 return Err(Failure::usage(message));
@@ -504,7 +519,10 @@ mod tests {
     fn the_words_of_the_original() {
         let none = Global::default();
         for (files, message) in [
-            (&["store: pack"][..], "Invalid store type: pack. Expected one of: git, git-mem, mem."),
+            (
+                &["store: pack"][..],
+                "Invalid store type: pack. Expected one of: git, fs, git-mem, mem.",
+            ),
             (
                 &["contents: xml"],
                 "Invalid content type: xml. Expected one of: string, json, \
@@ -512,6 +530,7 @@ mod tests {
             ),
             (&["plugin: x.cmxs"], "unknown config key for git: plugin"),
             (&["store: mem\nhead: x"], "unknown config key for mem: head"),
+            (&["store: fs\nbare: true"], "unknown config key for fs: bare"),
             (&["hash: sha1"], "Cannot customize the hash function for the given store"),
             (
                 &["store: mem\nhash: md5"],

@@ -1,11 +1,15 @@
 //! Opening the store that the settings name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use irmin_core::backend::{Backend, JournalOptions, Journaled, MemoryBackend};
+use irmin_core::backend::{
+    Backend, FsBackend, FsInit, FsOptions, JournalOptions, Journaled, MemoryBackend, Recorded,
+};
+use irmin_core::io::{Io, StdIo};
 use irmin_core::{
-    BranchName, Bytes, Code, Contents as _, Context, Format, FormatSpec, Repo, contents::json,
+    BranchName, Bytes, Code, Contents as _, Context, Error, Format, FormatSpec, Repo,
+    contents::json,
 };
 use irmin_git::{GitBackend, InitOptions, Options};
 
@@ -35,7 +39,7 @@ pub(crate) struct Opened {
     pub(crate) has_tree: bool,
 }
 
-/// The journal of a store in a git repository, below its common git directory.
+/// The journal of a store, below the common git directory or the root of a store of files.
 const JOURNAL: &str = "irmin/operations";
 
 /// Opens the store for a command.
@@ -46,39 +50,48 @@ const JOURNAL: &str = "irmin/operations";
 pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result<Opened, Failure> {
     let (mut journal, mut has_tree) = (None, false);
     let context = context(settings);
-    let mut policies = Vec::new();
-    let mut contents = settings.contents.unwrap_or(ContentsType::String);
+    let mut keep = |store: Arc<dyn Backend>, files: Arc<dyn Io>, head| {
+        let mut options = JournalOptions::new(JOURNAL, command);
+        options.head = head;
+        let clock = context.clone();
+        let journaled = Journaled::new(store, files, move || clock.now(), options);
+        journal.insert(Arc::new(journaled)).clone()
+    };
     let backend: Arc<dyn Backend> = match settings.store {
         StoreKind::Git => {
             let git = open_git(settings, access)?;
-            let config = git.config();
-            if let Some(recorded) = &config.contents {
-                contents = agree(recorded, settings.contents)?;
-            }
-            policies.extend(config.policies.iter().map(|(path, name)| format!("{path}: {name}")));
-            let mut options = JournalOptions::new(JOURNAL, command);
-            options.head = !git.is_linked();
             has_tree = !git.is_bare();
-            let (files, clock) = (git.files(), context.clone());
-            let journaled = Journaled::new(Arc::new(git), files, move || clock.now(), options);
-            journal.insert(Arc::new(journaled)).clone()
+            let (files, head) = (git.files(), !git.is_linked());
+            keep(Arc::new(git), files, head)
+        }
+        StoreKind::Fs => {
+            let (store, files) = open_fs(settings, access)?;
+            keep(Arc::new(store), files, true)
         }
         StoreKind::GitMem => {
             let format = Format::new(FormatSpec::git());
             Arc::new(MemoryBackend::with_head(format, &head(settings)?))
         }
-        StoreKind::Mem => {
-            let spec = FormatSpec::irmin_mem();
-            let hash = settings.hash.unwrap_or(spec.hash);
-            let values = match contents {
-                ContentsType::String => Bytes::VALUES,
-                ContentsType::Json => json::Json::VALUES,
-                ContentsType::JsonValue => json::JsonValue::VALUES,
-            };
-            Arc::new(MemoryBackend::new(Format::new(FormatSpec { hash, values, ..spec })))
-        }
+        StoreKind::Mem => Arc::new(MemoryBackend::new(Format::new(spec(settings)))),
     };
+    let recorded = backend.recorded();
+    let contents = match &recorded.contents {
+        Some(recorded) => agree(recorded, settings.contents)?,
+        None => settings.contents.unwrap_or(ContentsType::String),
+    };
+    let policies = recorded.policies.iter().map(|(path, name)| format!("{path}: {name}")).collect();
     Ok(Opened { repo: Repo::new(backend, context)?, contents, policies, journal, has_tree })
+}
+
+/// The original's format, with the hash function and the type of values that were asked for.
+fn spec(settings: &Settings) -> FormatSpec {
+    let spec = FormatSpec::irmin_mem();
+    let values = match settings.contents.unwrap_or(ContentsType::String) {
+        ContentsType::String => Bytes::VALUES,
+        ContentsType::Json => json::Json::VALUES,
+        ContentsType::JsonValue => json::JsonValue::VALUES,
+    };
+    FormatSpec { hash: settings.hash.unwrap_or(spec.hash), values, ..spec }
 }
 
 /// The type that the store records, unless another one was asked for.
@@ -122,19 +135,73 @@ fn open_git(settings: &Settings, access: Access) -> Result<GitBackend, Failure> 
     let root = location(settings)?;
     let options = Options::default();
     match GitBackend::open(&root, &options) {
-        Err(e) if e.code() == Code::NotFound => match access {
-            Access::Create => {
-                // Strings are bytes, which is what a repository without a record holds.
-                let recorded = settings.contents.filter(|kind| *kind != ContentsType::String);
-                let contents = recorded.map(|kind| kind.to_string());
-                let new = InitOptions { branch: head(settings)?, contents };
-                GitBackend::init(&root, &new, &options).map_err(Failure::from)
+        Err(e) if e.code() == Code::NotFound => {
+            if is_fs(&root) {
+                let message = format!("{}: a store of files, not of git", root.display());
+                return Err(Failure::usage(message).hint("say `--store fs`"));
             }
-            Access::Existing => Err(Failure::from(e)
-                .hint(format!("`irmin init --root {}` makes a store there", root.display()))),
-        },
+            if access == Access::Existing {
+                return Err(not_there(e.into(), settings, &root));
+            }
+            let new = InitOptions { branch: head(settings)?, contents: recorded(settings) };
+            GitBackend::init(&root, &new, &options).map_err(Failure::from)
+        }
         opened => opened.map_err(Failure::from),
     }
+}
+
+/// Whether there is a store of files, over which no repository must be made.
+fn is_fs(root: &Path) -> bool {
+    StdIo::open(root).is_ok_and(|io| FsBackend::open(Arc::new(io), &FsOptions::default()).is_ok())
+}
+
+/// The store of files, and its files.
+fn open_fs(settings: &Settings, access: Access) -> Result<(FsBackend, Arc<dyn Io>), Failure> {
+    let root = location(settings)?;
+    let options = FsOptions { unrecorded: spec(settings), ..FsOptions::default() };
+    let open = || -> irmin_core::Result<(FsBackend, Arc<dyn Io>)> {
+        let files: Arc<dyn Io> = Arc::new(StdIo::open(&root)?);
+        Ok((FsBackend::open(files.clone(), &options)?, files))
+    };
+    // The store does not know where it is.
+    let named = |e: Error| {
+        let failure = Failure::from(e);
+        Failure { message: format!("{}: {}", root.display(), failure.message), ..failure }
+    };
+    let (store, files) = match open() {
+        Err(e) if e.code() == Code::NotFound => {
+            if access == Access::Existing {
+                let message = format!("{}: there is no store of files", root.display());
+                return Err(not_there(Failure::absent(message), settings, &root));
+            }
+            let recorded = Recorded { contents: recorded(settings), ..Recorded::default() };
+            let new = FsInit { spec: spec(settings), branch: head(settings)?, recorded };
+            let files: Arc<dyn Io> = Arc::new(StdIo::create(&root)?);
+            (FsBackend::open_or_init(files.clone(), &new, &options).map_err(named)?, files)
+        }
+        opened => opened.map_err(named)?,
+    };
+    let hash = store.format().hash();
+    match settings.hash.filter(|asked| *asked != hash) {
+        Some(asked) => Err(Failure::usage(format!("the store hashes with {hash}, not {asked}"))),
+        None => Ok((store, files)),
+    }
+}
+
+/// The failure of a command that makes no store.
+fn not_there(failure: Failure, settings: &Settings, root: &Path) -> Failure {
+    let kind = match settings.store {
+        StoreKind::Git => String::new(),
+        other => format!(" --store {other}"),
+    };
+    let hint = format!("`irmin init{kind} --root {}` makes a store there", root.display());
+    failure.hint(hint)
+}
+
+/// What a new store records of its values: strings are bytes, which is what one without a record
+/// holds.
+fn recorded(settings: &Settings) -> Option<String> {
+    settings.contents.filter(|kind| *kind != ContentsType::String).map(|kind| kind.to_string())
 }
 
 /// The main branch of a new store.

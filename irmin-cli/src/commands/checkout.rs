@@ -69,7 +69,7 @@ impl Work for CheckoutArgs {
         };
         let tree = match session.settings.store {
             StoreKind::Git => WorkTree::find(&location(&session.settings)?)?,
-            StoreKind::GitMem | StoreKind::Mem => None,
+            StoreKind::Fs | StoreKind::GitMem | StoreKind::Mem => None,
         };
         let mut touched = None;
         if let Some(tree) = &tree {

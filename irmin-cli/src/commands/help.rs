@@ -29,9 +29,9 @@ or from the file that --config (or IRMIN_CONFIG) names. What it does not say is 
 $XDG_CONFIG_HOME/irmin/config.yml, by default ~/.config/irmin/config.yml.
 
   root      the directory of the store, relative to the current directory
-  store     git, git-mem or mem
+  store     git, fs (plain files, as OCaml's irmin-fs keeps them), git-mem or mem
   contents  string, json, json-value or bytes
-  hash      the hash function, for mem stores
+  hash      the hash function, for fs and mem stores
   branch    the branch to work on
   commit    a commit to work on instead
   author    the author of commits
@@ -39,6 +39,9 @@ $XDG_CONFIG_HOME/irmin/config.yml, by default ~/.config/irmin/config.yml.
 and the options of the kind of store, which `irmin options` lists. Flags win over variables
 (IRMIN_ROOT, IRMIN_STORE, IRMIN_CONTENTS, IRMIN_HASH, IRMIN_BRANCH, IRMIN_COMMIT, IRMIN_AUTHOR,
 IRMIN_DATE), variables over files. A key that is not known is an error.
+
+A store says itself which hash function and type of values it has. One that OCaml's irmin-fs made
+does not: it is taken for strings under blake2b unless `hash` and `contents` say otherwise.
 
 Example:
 

@@ -185,7 +185,7 @@ impl ImportArgs {
         let branch = written(session, repo)?;
         let options = self.message.options(format!("import {}", self.from.display()));
         let store = match session.settings.store {
-            StoreKind::Git => Some(location(&session.settings)?),
+            StoreKind::Git | StoreKind::Fs => Some(location(&session.settings)?),
             StoreKind::GitMem | StoreKind::Mem => None,
         };
         let (commit, tally) = self.import(&session.out, &branch, options, store.as_deref())?;

@@ -10,13 +10,14 @@ use crate::store::Access;
 
 /// Initialize a store.
 ///
-/// A new git store is a bare repository at the root directory. If there is a store already it is
-/// left as it is.
+/// A new git store is a bare repository at the root directory. A new fs store is plain files, which
+/// OCaml's irmin-fs reads and writes too. If there is a store already it is left as it is.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin init --root notes.git
-  irmin init --root notes.git --opt head=trunk")]
+  irmin init --root notes.git --opt head=trunk
+  irmin init --root notes --store fs --contents json")]
 pub(crate) struct InitArgs {}
 
 impl Work for InitArgs {

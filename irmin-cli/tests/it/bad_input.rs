@@ -9,7 +9,7 @@ fn messages_name_the_thing_and_what_to_do() {
     for (arguments, told) in [
         (
             &["get", "a", "-s", "nosuchstore"][..],
-            "Invalid store type: nosuchstore. Expected one of: git, git-mem, mem.",
+            "Invalid store type: nosuchstore. Expected one of: git, fs, git-mem, mem.",
         ),
         (&["get", "a", "-c", "xml"], "Invalid content type: xml. Expected one of:"),
         (&["init", "-s", "mem", "--hash", "md5"], "Invalid hash function: md5. Expected one of:"),

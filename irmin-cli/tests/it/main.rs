@@ -5,6 +5,7 @@ mod bad_input;
 mod checkout;
 mod exit_codes;
 mod files;
+mod fs_store;
 mod git;
 mod help;
 mod history;

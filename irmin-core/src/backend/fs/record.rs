@@ -50,6 +50,10 @@ impl Record {
             ValueEncoding::Raw => "raw",
         };
         let (layout, hash) = (layout_name(&self.spec.layout)?, self.spec.hash);
+        if hash.len() < 2 {
+            let why = "a store of files needs hashes of two bytes or more: one names a directory";
+            return Err(Error::new(Code::Unsupported, why));
+        }
         let mut text = format!("format {layout}\nhash {hash}\nvalues {values}\n");
         if let Some(contents) = &self.recorded.contents {
             text.push_str(&format!("contents {contents}\n"));
@@ -166,6 +170,9 @@ mod tests {
             assert_eq!(error.code(), Code::CorruptStore, "{from} {to}");
         }
         let spec = FormatSpec::git();
+        let record = Record { spec, recorded: Recorded::default() };
+        assert_eq!(record.encode().unwrap_err().code(), Code::Unsupported);
+        let spec = FormatSpec { hash: HashFunction::Blake2b(1), ..FormatSpec::irmin_mem() };
         let record = Record { spec, recorded: Recorded::default() };
         assert_eq!(record.encode().unwrap_err().code(), Code::Unsupported);
         let recorded = Recorded { contents: Some("a\nb".into()), policies: Vec::new() };
