@@ -26,6 +26,7 @@ use crate::reader::ObjectReader;
 use crate::refs::Places;
 use crate::refs::read::Refs;
 use crate::settings::Settings;
+use crate::written::Written;
 
 /// A git repository as a [`Backend`].
 ///
@@ -42,6 +43,7 @@ pub struct GitBackend {
     pub(crate) settings: Settings,
     pub(crate) objects: Box<dyn ObjectReader>,
     pub(crate) cache: Cache,
+    pub(crate) written: Written,
     pub(crate) line: Mutex<Line>,
     /// Who has it writes.
     pub(crate) writer: Mutex<Writer>,
@@ -68,6 +70,7 @@ impl GitBackend {
             settings,
             objects,
             cache: Cache::new(options.cache),
+            written: Written::default(),
             line: Mutex::default(),
             writer: Mutex::default(),
             notifier: Notifier::default(),
@@ -160,6 +163,11 @@ impl GitBackend {
         Ok(Found::Object(Box::new(object)))
     }
 
+    /// Whether an object is stored.
+    fn is_stored(&self, id: &Oid) -> Result<bool> {
+        Ok(self.written.holds(&*self.refs.io, id)? || self.objects.contains(id)?)
+    }
+
     /// Checks that objects exist: in line, or stored. Answers the batches in line that are needed.
     ///
     /// # Errors
@@ -178,7 +186,7 @@ impl GitBackend {
         }
         let mut missing = Vec::new();
         for id in elsewhere {
-            if !self.objects.contains(id)? {
+            if !self.is_stored(id)? {
                 missing.push(oid::to_key(id));
             }
         }
@@ -205,7 +213,7 @@ impl GitBackend {
         if !needs.is_empty() {
             // What was in line then may have been lost since; seldom enough to look again.
             for id in outside.iter().filter(|id| line.object(id).is_none()) {
-                if !self.objects.contains(id)? {
+                if !self.is_stored(id)? {
                     return Err(Error::missing_objects(vec![oid::to_key(id)]));
                 }
             }
@@ -417,7 +425,7 @@ impl Backend for GitBackend {
     fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
         let find = |hash: &Hash| {
             let Ok(id) = oid::from_hash(hash) else { return Ok(None) };
-            let there = self.line.lock().object(&id).is_some() || self.objects.contains(&id)?;
+            let there = self.line.lock().object(&id).is_some() || self.is_stored(&id)?;
             Ok(there.then(|| Key::from(*hash)))
         };
         hashes.iter().map(find).collect()

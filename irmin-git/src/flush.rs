@@ -16,7 +16,7 @@ use crate::backend::GitBackend;
 use crate::files;
 use crate::oid::{Oid, to_hash};
 use crate::pack::{index, write};
-use crate::publish::{After, Fate, Pending, check};
+use crate::publish::{After, Fate, Pending, StagedPack, check};
 use crate::recover::Leftovers;
 use crate::reflog;
 use crate::refs::write::{Directories, Locked, Move};
@@ -43,6 +43,15 @@ struct Plan {
     /// What changes, in order: the batch, and the change.
     changes: Vec<(usize, RefChange)>,
     moves: Vec<Move>,
+}
+
+/// A pack that is written and synced and has no name yet.
+struct Ready {
+    pack: String,
+    index: String,
+    checksum: Oid,
+    /// Its objects in order; none for that of a stage, which may have very many.
+    ids: Vec<Oid>,
 }
 
 /// A ref that batches of a group change.
@@ -213,9 +222,9 @@ impl GitBackend {
     ) -> Result<bool> {
         let io = &*self.refs.io;
         let alive = || group.iter().zip(&plan.fates).filter(|(_, f)| f.is_none()).map(|(p, _)| p);
-        let mut renames = Vec::new();
+        let mut ready = Vec::new();
         if !*named {
-            renames = self.write_packs(alive(), writer)?;
+            ready = self.write_packs(alive(), writer)?;
         }
         // What a failure leaves of these files is swept when the lock is taken next.
         let prepared = self.refs.prepare(plan.moves.clone(), &mut writer.temp)?;
@@ -223,12 +232,15 @@ impl GitBackend {
             // A lock that was left behind would else cost a pack each time that it is met.
             self.refs.wait_for_locks(&plan.moves)?;
         }
-        for (pack, index, checksum) in &renames {
-            self.name_pack(pack, index, checksum)?;
+        for ready in &ready {
+            self.name_pack(ready)?;
         }
         *named = true;
-        if !renames.is_empty() || !plan.moves.is_empty() {
+        if !ready.is_empty() || !plan.moves.is_empty() {
             files::sync_dir(io, PACKS)?;
+        }
+        for ready in ready {
+            self.written.add(pack_paths(&ready.checksum).1, ready.ids);
         }
         let Locked::All(held) = self.refs.lock(&prepared, &mut writer.dirs)? else {
             return Ok(false);
@@ -248,31 +260,31 @@ impl GitBackend {
     }
 
     /// Writes the objects of these batches as one pack, beside what stages have written already.
-    /// Answers which files are to be named by which checksum.
     fn write_packs<'a>(
         &self,
         alive: impl Iterator<Item = &'a Pending> + Clone,
         writer: &mut Writer,
-    ) -> Result<Vec<(String, String, Oid)>> {
+    ) -> Result<Vec<Ready>> {
         let staged = alive.clone().filter_map(|p| p.staged.as_ref());
-        let mut renames: Vec<_> =
-            staged.map(|s| (s.pack.clone(), s.index.clone(), s.checksum)).collect();
+        let ready = |s: &StagedPack| Ready {
+            pack: s.pack.clone(),
+            index: s.index.clone(),
+            checksum: s.checksum,
+            ids: Vec::new(),
+        };
+        let mut ready: Vec<_> = staged.map(ready).collect();
         let packed = write::assemble(alive.flat_map(|p| &p.entries))?;
         if !packed.places.is_empty() {
-            renames.push(self.write_pack(&packed, writer)?);
+            ready.push(self.write_pack(&packed, writer)?);
         }
-        Ok(renames)
+        Ok(ready)
     }
 
     /// Writes a pack and its index under names of no meaning, synced.
     ///
     /// # Errors
     /// `io`, `poisoned`; what was written is removed.
-    pub(crate) fn write_pack(
-        &self,
-        packed: &write::Packed,
-        writer: &mut Writer,
-    ) -> Result<(String, String, Oid)> {
+    fn write_pack(&self, packed: &write::Packed, writer: &mut Writer) -> Result<Ready> {
         let io = &*self.refs.io;
         let (pack, index) = (writer.temp.next("pack"), writer.temp.next("idx"));
         let bytes = index::encode(&packed.places, &packed.checksum)?;
@@ -282,14 +294,15 @@ impl GitBackend {
             drop((io.remove(&pack), io.remove(&index)));
             return Err(e);
         }
-        Ok((pack, index, packed.checksum))
+        let ids = packed.places.iter().map(|p| p.id).collect();
+        Ok(Ready { pack, index, checksum: packed.checksum, ids })
     }
 
     /// Gives a written pack its name; its index last, because it makes the pack visible.
-    fn name_pack(&self, pack: &str, index: &str, checksum: &Oid) -> Result<()> {
-        let (to_pack, to_index) = pack_paths(checksum);
-        self.refs.io.rename(pack, &to_pack)?;
-        self.refs.io.rename(index, &to_index)
+    fn name_pack(&self, ready: &Ready) -> Result<()> {
+        let (pack, index) = pack_paths(&ready.checksum);
+        self.refs.io.rename(&ready.pack, &pack)?;
+        self.refs.io.rename(&ready.index, &index)
     }
 
     /// What follows a success and cannot undo it: emptied directories, watches.

@@ -54,6 +54,7 @@ mod repository;
 mod settings;
 mod stage;
 mod temp;
+mod written;
 
 pub use backend::GitBackend;
 pub use config::Config;
