@@ -3,12 +3,11 @@
 //! A [`Hash`] is inline and `Copy`, whatever its length, so that nothing that holds hashes
 //! allocates for them. A [`HashFunction`] is a value: one program opens stores of any function.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
-
-use sha2::Digest as _;
 
 use crate::error::{Code, Error, Result};
 
@@ -134,6 +133,9 @@ impl FromStr for Hash {
 
 /// A hash function of the registry: the text form is its name, with the length where it varies.
 ///
+/// Those of SHA-2, RIPEMD-160 and BLAKE2s are there with the feature `hashes`, which `std` brings:
+/// no preset needs them, and they are a tenth of a small program.
+///
 /// | name | digest |
 /// |---|---|
 /// | `sha1`, `sha224`, `sha256`, `sha384`, `sha512` | 20, 28, 32, 48, 64 bytes |
@@ -153,18 +155,24 @@ pub enum HashFunction {
     /// SHA-1, the function of git.
     Sha1,
     /// SHA-224.
+    #[cfg(feature = "hashes")]
     Sha224,
     /// SHA-256.
+    #[cfg(feature = "hashes")]
     Sha256,
     /// SHA-384.
+    #[cfg(feature = "hashes")]
     Sha384,
     /// SHA-512.
+    #[cfg(feature = "hashes")]
     Sha512,
     /// RIPEMD-160.
+    #[cfg(feature = "hashes")]
     Rmd160,
     /// BLAKE2b with a digest of that many bytes (1 to 64).
     Blake2b(u8),
     /// BLAKE2s with a digest of that many bytes (1 to 32).
+    #[cfg(feature = "hashes")]
     Blake2s(u8),
     /// BLAKE3 with a digest of 32 bytes.
     Blake3,
@@ -172,20 +180,34 @@ pub enum HashFunction {
 
 impl HashFunction {
     /// The names of the registry, in the order in which messages list them.
+    #[cfg(feature = "hashes")]
     pub const NAMES: &'static [&'static str] =
         &["blake2b", "blake2s", "blake3", "rmd160", "sha1", "sha224", "sha256", "sha384", "sha512"];
+
+    /// The names of the registry, in the order in which messages list them.
+    #[cfg(not(feature = "hashes"))]
+    pub const NAMES: &'static [&'static str] = &["blake2b", "blake3", "sha1"];
 
     /// The length of its digests, in bytes.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "no digest is empty")]
     pub const fn len(self) -> usize {
         match self {
-            HashFunction::Sha1 | HashFunction::Rmd160 => 20,
+            HashFunction::Sha1 => 20,
+            HashFunction::Blake3 => 32,
+            HashFunction::Blake2b(n) => n as usize,
+            #[cfg(feature = "hashes")]
+            HashFunction::Rmd160 => 20,
+            #[cfg(feature = "hashes")]
             HashFunction::Sha224 => 28,
-            HashFunction::Sha256 | HashFunction::Blake3 => 32,
+            #[cfg(feature = "hashes")]
+            HashFunction::Sha256 => 32,
+            #[cfg(feature = "hashes")]
             HashFunction::Sha384 => 48,
+            #[cfg(feature = "hashes")]
             HashFunction::Sha512 => 64,
-            HashFunction::Blake2b(n) | HashFunction::Blake2s(n) => n as usize,
+            #[cfg(feature = "hashes")]
+            HashFunction::Blake2s(n) => n as usize,
         }
     }
 
@@ -207,21 +229,27 @@ impl HashFunction {
     #[must_use]
     pub fn hasher(self) -> Hasher {
         Hasher(match self {
-            HashFunction::Sha1 => State::Sha1(sha1::Sha1::new()),
-            HashFunction::Sha224 => State::Sha224(sha2::Sha224::new()),
-            HashFunction::Sha256 => State::Sha256(sha2::Sha256::new()),
-            HashFunction::Sha384 => State::Sha384(sha2::Sha384::new()),
-            HashFunction::Sha512 => State::Sha512(sha2::Sha512::new()),
-            HashFunction::Rmd160 => State::Rmd160(ripemd::Ripemd160::new()),
+            HashFunction::Sha1 => State::Sha1(sha1::Digest::new()),
+            #[cfg(feature = "hashes")]
+            HashFunction::Sha224 => State::Sha224(sha2::Digest::new()),
+            #[cfg(feature = "hashes")]
+            HashFunction::Sha256 => State::Sha256(sha2::Digest::new()),
+            #[cfg(feature = "hashes")]
+            HashFunction::Sha384 => State::Sha384(sha2::Digest::new()),
+            #[cfg(feature = "hashes")]
+            HashFunction::Sha512 => State::Sha512(sha2::Digest::new()),
+            #[cfg(feature = "hashes")]
+            HashFunction::Rmd160 => State::Rmd160(ripemd::Digest::new()),
             HashFunction::Blake2b(n) => {
                 let len = usize::from(n).clamp(1, 64);
                 State::Blake2b(blake2b_simd::Params::new().hash_length(len).to_state())
             }
+            #[cfg(feature = "hashes")]
             HashFunction::Blake2s(n) => {
                 let len = usize::from(n).clamp(1, 32);
                 State::Blake2s(blake2s_simd::Params::new().hash_length(len).to_state())
             }
-            HashFunction::Blake3 => State::Blake3(alloc::boxed::Box::new(blake3::Hasher::new())),
+            HashFunction::Blake3 => State::Blake3(Box::new(blake3::Hasher::new())),
         })
     }
 }
@@ -230,14 +258,21 @@ impl fmt::Display for HashFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HashFunction::Sha1 => f.write_str("sha1"),
+            #[cfg(feature = "hashes")]
             HashFunction::Sha224 => f.write_str("sha224"),
+            #[cfg(feature = "hashes")]
             HashFunction::Sha256 => f.write_str("sha256"),
+            #[cfg(feature = "hashes")]
             HashFunction::Sha384 => f.write_str("sha384"),
+            #[cfg(feature = "hashes")]
             HashFunction::Sha512 => f.write_str("sha512"),
+            #[cfg(feature = "hashes")]
             HashFunction::Rmd160 => f.write_str("rmd160"),
             HashFunction::Blake2b(64) => f.write_str("blake2b"),
             HashFunction::Blake2b(n) => write!(f, "blake2b/{n}"),
+            #[cfg(feature = "hashes")]
             HashFunction::Blake2s(32) => f.write_str("blake2s"),
+            #[cfg(feature = "hashes")]
             HashFunction::Blake2s(n) => write!(f, "blake2s/{n}"),
             HashFunction::Blake3 => f.write_str("blake3"),
         }
@@ -264,12 +299,18 @@ impl FromStr for HashFunction {
         };
         let fixed = match name {
             "blake2b" => return sized(64, HashFunction::Blake2b),
+            #[cfg(feature = "hashes")]
             "blake2s" => return sized(32, HashFunction::Blake2s),
             "sha1" => HashFunction::Sha1,
+            #[cfg(feature = "hashes")]
             "sha224" => HashFunction::Sha224,
+            #[cfg(feature = "hashes")]
             "sha256" => HashFunction::Sha256,
+            #[cfg(feature = "hashes")]
             "sha384" => HashFunction::Sha384,
+            #[cfg(feature = "hashes")]
             "sha512" => HashFunction::Sha512,
+            #[cfg(feature = "hashes")]
             "rmd160" => HashFunction::Rmd160,
             "blake3" => HashFunction::Blake3,
             _ => {
@@ -309,14 +350,20 @@ impl fmt::Debug for Hasher {
 #[derive(Clone)]
 enum State {
     Sha1(sha1::Sha1),
-    Sha224(sha2::Sha224),
-    Sha256(sha2::Sha256),
-    Sha384(sha2::Sha384),
-    Sha512(sha2::Sha512),
-    Rmd160(ripemd::Ripemd160),
     Blake2b(blake2b_simd::State),
+    Blake3(Box<blake3::Hasher>),
+    #[cfg(feature = "hashes")]
     Blake2s(blake2s_simd::State),
-    Blake3(alloc::boxed::Box<blake3::Hasher>),
+    #[cfg(feature = "hashes")]
+    Sha224(sha2::Sha224),
+    #[cfg(feature = "hashes")]
+    Sha256(sha2::Sha256),
+    #[cfg(feature = "hashes")]
+    Sha384(sha2::Sha384),
+    #[cfg(feature = "hashes")]
+    Sha512(sha2::Sha512),
+    #[cfg(feature = "hashes")]
+    Rmd160(ripemd::Ripemd160),
 }
 
 impl Hasher {
@@ -324,14 +371,20 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha1(h) => sha1::Digest::update(h, bytes),
+            #[cfg(feature = "hashes")]
             State::Sha224(h) => sha2::Digest::update(h, bytes),
+            #[cfg(feature = "hashes")]
             State::Sha256(h) => sha2::Digest::update(h, bytes),
+            #[cfg(feature = "hashes")]
             State::Sha384(h) => sha2::Digest::update(h, bytes),
+            #[cfg(feature = "hashes")]
             State::Sha512(h) => sha2::Digest::update(h, bytes),
+            #[cfg(feature = "hashes")]
             State::Rmd160(h) => ripemd::Digest::update(h, bytes),
             State::Blake2b(h) => {
                 h.update(bytes);
             }
+            #[cfg(feature = "hashes")]
             State::Blake2s(h) => {
                 h.update(bytes);
             }
@@ -346,14 +399,20 @@ impl Hasher {
     pub fn finish(self) -> Hash {
         let mut bytes = [0; MAX_HASH_LEN];
         let len = match self.0 {
-            State::Sha1(h) => fill(&mut bytes, &h.finalize()),
-            State::Sha224(h) => fill(&mut bytes, &h.finalize()),
-            State::Sha256(h) => fill(&mut bytes, &h.finalize()),
-            State::Sha384(h) => fill(&mut bytes, &h.finalize()),
-            State::Sha512(h) => fill(&mut bytes, &h.finalize()),
-            State::Rmd160(h) => fill(&mut bytes, &h.finalize()),
+            State::Sha1(h) => fill(&mut bytes, &sha1::Digest::finalize(h)),
+            #[cfg(feature = "hashes")]
+            State::Sha224(h) => fill(&mut bytes, &sha2::Digest::finalize(h)),
+            #[cfg(feature = "hashes")]
+            State::Sha256(h) => fill(&mut bytes, &sha2::Digest::finalize(h)),
+            #[cfg(feature = "hashes")]
+            State::Sha384(h) => fill(&mut bytes, &sha2::Digest::finalize(h)),
+            #[cfg(feature = "hashes")]
+            State::Sha512(h) => fill(&mut bytes, &sha2::Digest::finalize(h)),
+            #[cfg(feature = "hashes")]
+            State::Rmd160(h) => fill(&mut bytes, &ripemd::Digest::finalize(h)),
             State::Blake3(h) => fill(&mut bytes, h.finalize().as_bytes()),
             State::Blake2b(h) => fill(&mut bytes, h.finalize().as_bytes()),
+            #[cfg(feature = "hashes")]
             State::Blake2s(h) => fill(&mut bytes, h.finalize().as_bytes()),
         };
         Hash { len, bytes }
