@@ -25,8 +25,8 @@ const STD_IO: &str = "irmin-core/src/io/std_io.rs";
 const OPEN: &str = "irmin-git/src/open.rs";
 /// Offers the system's clock to programs that want it.
 const CONTEXT: &str = "irmin-core/src/repo/context.rs";
-/// The proof that nothing below needs std.
-const PROOF: &str = "no-std-check/";
+/// Programs without std: what they have instead of a system is theirs.
+const BARE: &[&str] = &["no-std-check/", "unikernel/"];
 
 const RESERVED: &[Reserved] = &[
     Reserved {
@@ -112,7 +112,8 @@ pub(super) fn parameters(project: &Project) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, source) in project.sources() {
         for found in source.paths() {
-            let program = path.starts_with(PROOF) || path.contains("/examples/");
+            let bare = BARE.iter().any(|dir| path.starts_with(dir));
+            let program = bare || path.contains("/examples/");
             if program || project.for_tests(path, found.offset) {
                 continue;
             }

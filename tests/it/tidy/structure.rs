@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("irmin-benches-compare", &["*"]),
     ("irmin-fuzz", &["*"]),
     ("irmin-no-std-check", &["irmin-core"]),
+    ("irmin-unikernel", &["irmin-core"]),
 ];
 
 /// The modules of irmin-core, lowest layer first: each may use its own layer and those before.
