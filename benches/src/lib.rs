@@ -10,6 +10,7 @@
 //! - [`machine`]: what the system says about time, memory, disks and its load.
 //! - [`meter`]: runs the operations of a workload and makes a [`record::Record`] of them.
 //! - [`workloads`]: the workloads themselves.
+//! - [`notes`]: targets, and what bounds the figures.
 //! - [`report`]: turns records into a page.
 
 // A benchmark measures time, reads what the system says of itself, and ends where it cannot go on.
@@ -21,6 +22,7 @@ pub mod compare;
 pub mod keys;
 pub mod machine;
 pub mod meter;
+pub mod notes;
 pub mod record;
 pub mod report;
 pub mod store;

@@ -1,12 +1,14 @@
 //! Records as text: a line on a terminal, and the page of results.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 
+use crate::compare::{self, Comparison};
 use crate::machine::Machine;
+use crate::notes::{Figure, Notes};
 use crate::record::Record;
+use crate::workloads;
 
 /// What stands above the lines of [`line`].
 pub const HEADINGS: &str = "workload       case                             store           keys \
@@ -55,6 +57,42 @@ pub fn figure(n: f64) -> String {
 enum Line {
     Machine { machine: Machine },
     Record(Box<Record>),
+    Comparison(Box<Comparison>),
+}
+
+/// What the files say.
+#[derive(Default)]
+struct Results {
+    machines: Vec<Machine>,
+    records: Vec<Record>,
+    comparisons: Vec<Comparison>,
+}
+
+impl Results {
+    fn parse(lines: &str) -> Result<Self, String> {
+        let mut found = Results::default();
+        for (number, text) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
+        {
+            match serde_json::from_str(text) {
+                Ok(Line::Machine { machine }) if found.machines.contains(&machine) => {}
+                Ok(Line::Machine { machine }) => found.machines.push(machine),
+                Ok(Line::Record(record)) => found.records.push(*record),
+                Ok(Line::Comparison(compared)) => found.comparisons.push(*compared),
+                Err(e) => return Err(format!("line {}: {e}", number + 1)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The least and the most load that was seen.
+    fn load(&self) -> Option<(f64, f64)> {
+        let records = self.records.iter().filter_map(|record| record.load1);
+        let loads = records.chain(self.comparisons.iter().filter_map(|c| c.load1));
+        loads.fold(None, |range, load| {
+            let (least, most) = range.unwrap_or((load, load));
+            Some((load.min(least), load.max(most)))
+        })
+    }
 }
 
 /// The page for some lines of JSON.
@@ -62,28 +100,43 @@ enum Line {
 /// # Errors
 /// A line that is none of ours.
 pub fn page(lines: &str) -> Result<String, String> {
-    let mut machines = Vec::new();
-    let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-    for (number, text) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str(text) {
-            Ok(Line::Machine { machine }) if machines.contains(&machine) => {}
-            Ok(Line::Machine { machine }) => machines.push(machine),
-            Ok(Line::Record(record)) => {
-                records.entry(record.workload.clone()).or_default().push(*record);
-            }
-            Err(e) => return Err(format!("line {}: {e}", number + 1)),
-        }
-    }
-    let mut page = String::from("# Benchmarks\n");
-    for machine in &machines {
+    let (found, notes) = (Results::parse(lines)?, Notes::built_in());
+    let mut page = String::from(PREFACE);
+    for machine in &found.machines {
         page += &about(machine);
     }
-    for (workload, records) in &records {
-        let _ = write!(page, "\n## {workload}\n\n");
-        page += &table(records);
+    if let Some((least, most)) = found.load() {
+        let _ = write!(page, "\nThe load of the machine was between {least:.1} and {most:.1}. ");
+        page += if most > compare::LOAD { LOADED } else { QUIET };
+    }
+    page += &beside_irmin(&found.records, &notes);
+    page += &beside_peers(&found.comparisons, &notes);
+    for workload in workloads::ALL {
+        let of = |record: &&Record| record.workload == workload.id;
+        let records: Vec<&Record> = found.records.iter().filter(of).collect();
+        if !records.is_empty() {
+            let _ = write!(page, "\n## {}: {}\n\n", workload.id, workload.about);
+            page += &table(&records, &notes);
+            page += &bounds(&records, &notes);
+        }
     }
     Ok(page)
 }
+
+const PREFACE: &str = "\
+# Benchmarks
+
+Written by `irmin-benches report FILE...` from the JSON lines of `irmin-benches --json` and of
+`benches/compare`; targets and what bounds a figure are in `benches/figures.json`. A value has 100
+bytes, the seed is 42. Microseconds of processor time, user and system, for each operation are what
+to judge by; medians and 99th percentiles are wall time.
+";
+
+const LOADED: &str = "\
+Other programs ran: processor time\nis too high by what they took of the caches, and wall time says \
+little.\n";
+
+const QUIET: &str = "Little else ran.\n";
 
 fn about(machine: &Machine) -> String {
     let gib = machine.memory as f64 / f64::from(1 << 30);
@@ -93,29 +146,121 @@ fn about(machine: &Machine) -> String {
     )
 }
 
-fn table(records: &[Record]) -> String {
+/// Whether a figure is what it should be.
+fn met(is: bool) -> &'static str {
+    if is { "yes" } else { "**no**" }
+}
+
+fn beside_irmin(records: &[Record], notes: &Notes) -> String {
+    let mut rows = String::new();
+    for record in records {
+        if let Some(theirs) = notes.irmin(record) {
+            let times = theirs.us / record.cpu_us_per_op;
+            let _ = writeln!(
+                rows,
+                "| {} | {} | {} | {} | {} | {} | {}x | {}x | {} |",
+                record.workload,
+                record.case,
+                record.store,
+                figure(record.cpu_us_per_op),
+                theirs.program,
+                figure(theirs.us),
+                figure(times),
+                theirs.times,
+                met(times >= theirs.times)
+            );
+        }
+    }
+    if rows.is_empty() { rows } else { format!("{IRMIN}{rows}") }
+}
+
+const IRMIN: &str = "
+## Beside OCaml Irmin
+
+100,000 keys as Irmin 3.11 had them when it was measured on a machine of the same kind, with nothing
+else running and nothing synced. irmin-pack writes files, and our native format is in memory here: of
+that factor a part is what files cost.
+
+| workload | case | store | us | Irmin | us | factor | aim | met |
+|---|---|---|---:|---|---:|---:|---:|---|
+";
+
+fn beside_peers(comparisons: &[Comparison], notes: &Notes) -> String {
+    let mut rows = String::new();
+    for c in comparisons {
+        let aim = notes.aim(c);
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {} {} | {} | {} | {} | {} | {}x | {:.0} % | {} | {} |",
+            c.workload,
+            c.case,
+            c.keys,
+            c.shape,
+            c.store,
+            figure(compare::median(c.our_us.clone())),
+            c.peer,
+            figure(compare::median(c.peer_us.clone())),
+            figure(c.median()),
+            c.spread() * 100.0,
+            aim.map_or(String::new(), |aim| format!("{aim}x: {}", met(c.median() >= aim))),
+            c.doubt().map_or(String::new(), |why| format!("none: {why}")),
+        );
+    }
+    if rows.is_empty() { rows } else { format!("{PEERS}{rows}") }
+}
+
+const PEERS: &str = "
+## Beside others
+
+Rounds in turn; the ratio is how many times of ours the other takes, above 1 it takes longer. The git
+store syncs its packs although it is asked not to; the others sync nothing. libgit2 and gix write loose
+objects, as they do by default; the git command's time is mostly that of starting processes. imbl
+hashes nothing, and neither it nor prolly-map has commits. prollytree is left out: it needs arrow and
+parquet to build.
+
+| workload | case | keys | store | us | other | us | ratio | spread | aim | verdict |
+|---|---|---|---|---:|---|---:|---:|---:|---|---|
+";
+
+fn table(records: &[&Record], notes: &Notes) -> String {
     let mut text = String::from(
-        "| case | store | keys | CPU us/op | p50 us | p99 us | bytes written/op | syncs/op |\n\
-         |---|---|---:|---:|---:|---:|---:|---:|\n",
+        "| case | store | keys | CPU us/op | target | p50 us | p99 us | objects written/op | \
+         bytes written/op | syncs/op | peak MiB |\n\
+         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for r in records {
-        let files = r.files.map_or((String::new(), String::new()), |files| {
-            let per_op = |n: u64| figure(n as f64 / r.ops as f64);
-            (per_op(files.write_bytes), per_op(files.syncs))
-        });
+        let per_op = |n: u64| figure(n as f64 / r.ops as f64);
+        let files = r.files.map(|files| (per_op(files.write_bytes), per_op(files.syncs)));
+        let (bytes, syncs) = files.unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} {} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
             r.case,
             r.store,
             r.keys,
             r.shape,
             figure(r.cpu_us_per_op),
+            notes.figure(r).and_then(|note| note.target_us).map_or(String::new(), figure),
             figure(r.p50_us),
             figure(r.p99_us),
-            files.0,
-            files.1
+            per_op(r.objects.objects_written),
+            r.peak_rss.map_or(String::new(), |peak| (peak >> 20).to_string()),
         );
     }
     text
+}
+
+/// What bounds the figures of a table, each once.
+fn bounds(records: &[&Record], notes: &Notes) -> String {
+    let mut said: Vec<&Figure> = Vec::new();
+    for note in records.iter().filter_map(|record| notes.figure(record)) {
+        if !said.iter().any(|known| std::ptr::eq(*known, note)) {
+            said.push(note);
+        }
+    }
+    let line = |note: &&Figure| match note.case.as_str() {
+        "" => format!("- {}\n", note.bound),
+        case => format!("- {case}: {}\n", note.bound),
+    };
+    format!("\n{}", said.iter().map(line).collect::<String>())
 }

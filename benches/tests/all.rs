@@ -4,6 +4,7 @@
 
 use irmin_benches::keys::Shape;
 use irmin_benches::meter::Meter;
+use irmin_benches::notes::Notes;
 use irmin_benches::record::Record;
 use irmin_benches::report;
 use irmin_benches::store::Kind;
@@ -23,6 +24,7 @@ fn run(kind: Kind, shape: Shape) -> Vec<Record> {
 
 #[test]
 fn every_workload_runs_on_every_store() {
+    let notes = Notes::built_in();
     for kind in Kind::ALL {
         let records = run(kind, if kind == Kind::Git { Shape::Ocaml } else { Shape::Levels });
         let ran = |id: &str| records.iter().any(|record| record.workload == id);
@@ -32,6 +34,10 @@ fn every_workload_runs_on_every_store() {
         for record in &records {
             assert!(record.ops > 0 && record.wall_s > 0.0, "{record:?}");
             assert_eq!(record.files.is_some(), kind.has_files(), "{record:?}");
+            assert!(
+                notes.figure(record).is_some(),
+                "what bounds it is not in figures.json: {record:?}"
+            );
         }
         let bulk = &records[0];
         // Every value, and at least a directory and a commit.
