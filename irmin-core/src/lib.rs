@@ -90,7 +90,8 @@ pub use object::{
 pub use path::{IntoPath, Path, Step};
 pub use repo::{
     Blamed, Branch, BranchUpdate, Bulk, Clock, Commit, CommitGraph, CommitOptions, CompareLines,
-    Context, Damage, Directory, HeadChange, KeyChange, LogOptions, Merged, Preview, Problem,
-    Progress, Referrer, Repo, Report, Revision, Staged, Status, Strategy, Tag, TagForm, Watch,
+    Context, Damage, Directory, Fetched, HeadChange, KeyChange, LogOptions, Merged, Preview,
+    Problem, Progress, Pull, Push, Referrer, Repo, Report, Revision, Staged, Status, Strategy, Tag,
+    TagForm, Watch,
 };
 pub use tree::{Change, Conflict, KindedHash, Tree, TreeKind, ValueReader};

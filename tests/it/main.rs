@@ -48,6 +48,7 @@ mod repo_reports;
 mod sim_io;
 mod sim_io_engines;
 mod streams;
+mod sync;
 mod tidy;
 mod trees;
 mod trees_edges;

@@ -94,16 +94,25 @@ impl<C: Contents> Repo<C> {
     /// # Errors
     /// `read_only`, `io`.
     pub fn bulk(&self) -> Result<Bulk<'_>> {
+        self.bulk_through(self.backend().stage()?)
+    }
+
+    /// Begins such a write through a stage of the backend.
+    pub(super) fn bulk_through<'a>(&self, stage: Box<dyn Stage + 'a>) -> Result<Bulk<'a>> {
         let store = self.pinned()?;
         let (empty, _) = self.format().empty_dir()?;
-        let stage = Mutex::new(self.backend().stage()?);
-        Ok(Bulk { store, stage, cache: Mutex::new(Cache::default()), empty })
+        Ok(Bulk { store, stage: Mutex::new(stage), cache: Mutex::new(Cache::default()), empty })
     }
 }
 
 impl Bulk<'_> {
     fn put(&self, object: Object) -> Result<Key> {
         put_staged(&mut **self.stage.lock(), object)
+    }
+
+    /// Writes objects as they are, children before parents.
+    pub(super) fn put_all(&self, objects: Vec<Object>) -> Result<()> {
+        if objects.is_empty() { Ok(()) } else { self.stage.lock().put(objects).map(drop) }
     }
 
     /// Writes a value, in the text form of the store's type.

@@ -14,6 +14,7 @@ mod queue;
 mod rename;
 mod revision;
 mod staged;
+mod sync;
 mod tag;
 mod watch;
 
@@ -46,6 +47,7 @@ pub use publish::{BranchUpdate, Strategy};
 pub(crate) use publish::{Decision, Snapshot};
 pub use revision::Revision;
 pub use staged::Staged;
+pub use sync::{Fetched, Pull, Push};
 pub use tag::{Tag, TagForm};
 pub use watch::{HeadChange, KeyChange, Watch};
 

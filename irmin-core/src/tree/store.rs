@@ -145,7 +145,8 @@ impl Store {
         self.check_len(len)
     }
 
-    fn check_len(&self, len: u64) -> Result<()> {
+    /// Refuses values that are too large even as streams.
+    pub(crate) fn check_len(&self, len: u64) -> Result<()> {
         let limit = self.limits.streamed;
         if len <= limit {
             return Ok(());

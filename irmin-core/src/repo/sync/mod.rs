@@ -1,0 +1,287 @@
+//! Two repositories in one process: fetch, pull and push between any backends.
+//!
+//! What is to travel is found from the hashes: a commit or a directory that is here is whole, as a
+//! backend takes nothing without its children, so that all below it is skipped unread. Between
+//! stores of one format objects are [copied](copy) as they are; otherwise histories are
+//! [translated](translate), commit by commit.
+
+mod copy;
+mod translate;
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
+
+use super::publish::note;
+use super::{Branch, Bulk, Commit, CommitOptions, Merged, Repo};
+use crate::backend::{Batch, Expected, RefEdit, Target, View};
+use crate::contents::Contents;
+use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
+use crate::history::{self, FastForward, LcaLimits};
+use crate::id::Key;
+use crate::name::RefName;
+use crate::tree::Store;
+
+/// What a [fetch](Repo::fetch) found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched<C = Bytes> {
+    /// The branch has no commit.
+    Empty,
+    /// Its head, which is here now with all that it reaches.
+    Head(Commit<C>),
+}
+
+/// What a [pull](Branch::pull) does with what it fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pull {
+    /// The head becomes theirs, whatever it was.
+    Set,
+    /// Their head is merged into ours.
+    #[default]
+    Merge,
+}
+
+/// What a [push](Branch::push) may do to the other branch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Push {
+    /// Move it forward: its head must be among the ancestors of ours.
+    #[default]
+    FastForward,
+    /// Move it whatever it was, as OCaml Irmin does: commits of others may be left without a branch.
+    Force,
+}
+
+/// How many objects are asked for at once.
+const BATCH: usize = 256;
+
+impl<C: Contents> Repo<C> {
+    /// Brings the head of a branch of another repository here, with all that it reaches and that is
+    /// not here yet. No branch moves; a `tracking` ref, such as `refs/remotes/origin/main`, becomes
+    /// that head in the same write.
+    ///
+    /// It goes through one stage, children before parents: nothing of it is visible before all of
+    /// it is here, and nothing is left if it fails. Of the objects on their way it holds a few
+    /// hundred for each level of directories, large values travel in pieces; of each that came, it
+    /// remembers a few bytes.
+    ///
+    /// Repositories of one format have the same commits, with the same ids. Otherwise commits and
+    /// trees are made anew: the same ones each time, so that nothing is written twice, but since
+    /// no table of them is kept all of their history is read for it each time. Translations have no
+    /// signatures and no empty directories; in a store of the Irmin layout they have neither
+    /// committers nor time zones. They take memory for the largest change of one commit.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use irmin_core::{Context, Fetched, Format, FormatSpec, Repo, backend::MemoryBackend};
+    /// # let new = || {
+    /// #     let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::native())));
+    /// #     Repo::new(backend, Context::new("ann", || 0))
+    /// # };
+    /// let (here, there) = (new()?, new()?);
+    /// assert_eq!(here.fetch(&there.main()?, None)?, Fetched::Empty);
+    /// let made = there.main()?.set("a/b", "1", "there")?.unwrap();
+    /// let origin = "refs/remotes/origin/main".parse()?;
+    /// let Fetched::Head(head) = here.fetch(&there.main()?, Some(&origin))? else { panic!() };
+    /// assert_eq!(head.id(), made.id());
+    /// assert_eq!(head.tree().get("a/b")?.unwrap(), "1");
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `missing_objects` or `corrupt_object` for what is not whole there; `unrepresentable` and
+    /// `payload_too_large` for what the format or the limits here do not hold; `name_clash` for the
+    /// tracking ref; and those of reading there and of writing here.
+    pub fn fetch(&self, from: &Branch<C>, tracking: Option<&RefName>) -> Result<Fetched<C>> {
+        let Some(theirs) = from.head()? else { return Ok(Fetched::Empty) };
+        let (bulk, key) = self.bring(&theirs)?;
+        let options = CommitOptions::new(alloc::format!("fetch: {from:?}"));
+        let mut edits = Vec::new();
+        if let Some(name) = tracking {
+            let new = Some(Target::Object(key));
+            if self.backend().read_ref(name, View::Tip)? != new {
+                edits.push(RefEdit { name: name.clone(), expected: Expected::Any, new });
+            }
+        }
+        self.settle(bulk, edits, &options)?;
+        Commit::load(&self.pinned()?, key).map(Fetched::Head)
+    }
+
+    /// What is missing here of a commit of another store: a write that is ready to be published, or
+    /// none where nothing is missing, and what the commit is here.
+    fn bring(&self, theirs: &Commit<C>) -> Result<(Option<Bulk<'_>>, Key)> {
+        if self.format() != theirs.store().format() {
+            return translate::translate(self, theirs.store(), theirs.key());
+        }
+        let key = Key::from(theirs.key().hash);
+        Ok((copy::copy(self, theirs.store(), theirs.key())?, key))
+    }
+
+    /// Publishes what was brought, if there is anything.
+    fn settle(
+        &self,
+        bulk: Option<Bulk<'_>>,
+        edits: Vec<RefEdit>,
+        options: &CommitOptions,
+    ) -> Result<()> {
+        let (durability, note) = (options.durability, note(&options.to_info(self.context())));
+        match bulk {
+            Some(bulk) => bulk.publish(edits, durability, note).map(drop),
+            None if edits.is_empty() => Ok(()),
+            None => {
+                let batch = Batch { objects: Vec::new(), edits, durability, note };
+                self.backend().publish(batch).map(drop)
+            }
+        }
+    }
+}
+
+impl<C: Contents> Branch<C> {
+    /// Fetches a branch of another repository and merges it into this one, or makes this one what
+    /// that is.
+    ///
+    /// Conflicts are data, as those of [`Branch::merge`]: what was fetched is here all the same. A
+    /// branch without a commit changes nothing. [`Pull::Set`] answers
+    /// [`FastForward`](Merged::FastForward) wherever it moves the head.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use irmin_core::{Context, Format, FormatSpec, Pull, Push, Repo, backend::MemoryBackend};
+    /// # let new = || {
+    /// #     let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    /// #     Repo::new(backend, Context::new("ann", || 0))
+    /// # };
+    /// let (here, there) = (new()?.main()?, new()?.main()?);
+    /// there.set("theirs", "1", "there")?;
+    /// here.pull(&there, Pull::Set, "begin with what is there")?.resolved()?;
+    /// here.set("ours", "2", "here")?;
+    /// there.set("theirs", "3", "there again")?;
+    /// assert!(here.push(&there, Push::FastForward, "push").is_err());
+    /// here.pull(&there, Pull::Merge, "merge what is there")?.resolved()?;
+    /// here.push(&there, Push::FastForward, "push")?;
+    /// assert_eq!(there.get("ours")?.unwrap(), "2");
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Repo::fetch`] and [`Branch::merge_commit`].
+    pub fn pull(
+        &self,
+        from: &Branch<C>,
+        how: Pull,
+        options: impl Into<CommitOptions>,
+    ) -> Result<Merged<C>> {
+        let Fetched::Head(theirs) = self.repo().fetch(from, None)? else {
+            return Ok(Merged::UpToDate);
+        };
+        match how {
+            Pull::Merge => self.merge_commit(&theirs, LcaLimits::default(), options),
+            Pull::Set if self.head()?.as_ref() == Some(&theirs) => Ok(Merged::UpToDate),
+            Pull::Set => {
+                self.set_head(Some(&theirs), options)?;
+                Ok(Merged::FastForward(theirs))
+            }
+        }
+    }
+
+    /// Makes a branch of another repository what this one is, bringing there what it lacks, and
+    /// says what its new head is: nothing if it was there already.
+    ///
+    /// A push that is refused leaves nothing there.
+    ///
+    /// # Errors
+    /// `not_found` if this branch has no commit, `precondition_failed` if the other one has commits
+    /// that are not in this one and the push is no [`Push::Force`]; as [`Repo::fetch`] the other
+    /// way round, and as [`Branch::set_head`].
+    pub fn push(
+        &self,
+        to: &Branch<C>,
+        how: Push,
+        options: impl Into<CommitOptions>,
+    ) -> Result<Option<Commit<C>>> {
+        let options = options.into();
+        let Some(ours) = self.head()? else {
+            let why = alloc::format!("{self:?} has no commit to push");
+            return Err(Error::new(Code::NotFound, why));
+        };
+        let (bulk, key) = to.repo().bring(&ours)?;
+        if how == Push::FastForward
+            && let Some(old) = to.head()?.map(|head| head.key())
+        {
+            let forward = match &bulk {
+                Some(bulk) => bulk.is_ancestor(old, key)?,
+                None => history::is_ancestor(&**to.repo().store(), old, key)?,
+            };
+            if !forward {
+                return Err(refused(to));
+            }
+        }
+        to.repo().settle(bulk, Vec::new(), &options)?;
+        let new = Commit::load(&to.repo().pinned()?, key)?;
+        if how == Push::Force {
+            let moved = to.head()?.as_ref() != Some(&new);
+            to.set_head(Some(&new), options)?;
+            return Ok(moved.then_some(new));
+        }
+        match to.fast_forward(&new, LcaLimits::default(), options)? {
+            FastForward::Forward => Ok(Some(new)),
+            FastForward::NoChange => Ok(None),
+            FastForward::Rejected => Err(refused(to)),
+        }
+    }
+}
+
+fn refused<C: Contents>(to: &Branch<C>) -> Error {
+    let why = alloc::format!(
+        "{to:?} of the other repository has commits that are not in ours: pull them first, or \
+         force the push"
+    );
+    Error::new(Code::PreconditionFailed, why)
+}
+
+/// The commits below a head, parents before children, without those that are `known` and what only
+/// they lead to. It is asked about a layer at a time, before any of it is read.
+fn commits_below(
+    from: &Store,
+    head: Key,
+    known: &mut dyn FnMut(&[Hash]) -> Result<Vec<bool>>,
+) -> Result<Vec<Key>> {
+    let mut parents: HashMap<Hash, Vec<Key>> = HashMap::new();
+    let mut met = HashSet::new();
+    met.insert(head.hash);
+    let mut waiting = alloc::vec![head];
+    while !waiting.is_empty() {
+        let some = waiting.split_off(waiting.len().saturating_sub(BATCH));
+        let hashes: Vec<Hash> = some.iter().map(|key| key.hash).collect();
+        let known = known(&hashes)?;
+        let pairs = some.into_iter().zip(known);
+        let some: Vec<Key> = pairs.filter(|(_, known)| !known).map(|(key, _)| key).collect();
+        if some.is_empty() {
+            continue;
+        }
+        for (key, data) in some.iter().zip(from.load_commits(&some)?) {
+            waiting.extend(data.parents.iter().filter(|parent| met.insert(parent.hash)));
+            parents.insert(key.hash, data.parents.clone());
+        }
+    }
+    drop(met);
+    // A commit is left when its parents were: those that are in line are taken out of the table.
+    let mut order = Vec::with_capacity(parents.len());
+    let Some(first) = parents.remove(&head.hash) else { return Ok(order) };
+    let mut stack = alloc::vec![(head, first)];
+    while let Some((key, rest)) = stack.last_mut() {
+        match rest.pop() {
+            Some(parent) => {
+                if let Some(above) = parents.remove(&parent.hash) {
+                    stack.push((parent, above));
+                }
+            }
+            None => {
+                order.push(*key);
+                stack.pop();
+            }
+        }
+    }
+    Ok(order)
+}
