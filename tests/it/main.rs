@@ -47,6 +47,7 @@ mod repo_edges;
 mod repo_reports;
 mod sim_io;
 mod sim_io_engines;
+mod slices;
 mod streams;
 mod sync;
 mod tidy;

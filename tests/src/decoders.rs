@@ -17,7 +17,7 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
-use crate::{chunk_decoders, repository_decoders, value_decoders};
+use crate::{chunk_decoders, repository_decoders, slice_decoders, value_decoders};
 
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -44,6 +44,7 @@ pub const ALL: &[Decoder] = &[
     ("path", path),
     ("ref_name", ref_name),
     ("revision", revision),
+    ("slice", slice_decoders::slice),
     ("typed_value", value_decoders::typed_value),
 ];
 

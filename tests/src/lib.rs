@@ -20,6 +20,7 @@ mod needs;
 pub mod replay;
 pub mod repository_decoders;
 pub mod sim_io;
+pub mod slice_decoders;
 pub mod value_decoders;
 pub mod vectors;
 
