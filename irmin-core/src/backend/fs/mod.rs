@@ -353,7 +353,7 @@ impl Backend for FsBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(false, true, true)
+        Capabilities::new(false, true, true).with_foreign_ids()
     }
 }
 
