@@ -17,7 +17,7 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
-use crate::{chunk_decoders, repository_decoders, slice_decoders, value_decoders};
+use crate::{chunk_decoders, fs_decoders, repository_decoders, slice_decoders, value_decoders};
 
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -26,6 +26,9 @@ pub type Decoder = (&'static str, fn(&[u8]) -> bool);
 pub const ALL: &[Decoder] = &[
     ("chunk", chunk_decoders::chunk),
     ("container", container),
+    ("fs_object", fs_decoders::fs_object),
+    ("fs_record", fs_decoders::fs_record),
+    ("fs_ref", fs_decoders::fs_ref),
     ("git_commit", git_commit),
     ("git_config", repository_decoders::git_config),
     ("git_fast", repository_decoders::git_fast),

@@ -13,6 +13,7 @@
 pub mod chunk_decoders;
 pub mod conformance;
 pub mod decoders;
+pub mod fs_decoders;
 pub mod git_support;
 pub mod hooked;
 pub mod model;

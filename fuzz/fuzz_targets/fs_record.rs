@@ -1,0 +1,6 @@
+//! See `irmin_tests::fs_decoders::fs_record`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = irmin_tests::fs_decoders::fs_record(data);
+});
