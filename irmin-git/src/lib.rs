@@ -53,6 +53,7 @@ mod refs;
 mod repository;
 mod settings;
 mod stage;
+pub mod tar;
 mod temp;
 mod written;
 

@@ -48,6 +48,7 @@ pub const ALL: &[Decoder] = &[
     ("ref_name", ref_name),
     ("revision", revision),
     ("slice", slice_decoders::slice),
+    ("tar", repository_decoders::tar),
     ("typed_value", value_decoders::typed_value),
 ];
 

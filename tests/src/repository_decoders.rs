@@ -181,3 +181,32 @@ pub fn git_fast(data: &[u8]) -> bool {
     }
     panic!("there are more commands than bytes");
 }
+
+/// An archive of tar.
+#[must_use]
+pub fn tar(data: &[u8]) -> bool {
+    let mut reader = irmin_git::tar::Reader::new(data);
+    // Each entry takes a header, and has no more bytes than there are.
+    for _ in 0..=data.len() / 512 {
+        let entry = match reader.next() {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return true,
+            Err(_) => return false,
+        };
+        assert_eq!(
+            irmin_core::Path::new(entry.path.steps()).ok().as_ref(),
+            Some(&entry.path),
+            "unsafe path"
+        );
+        let (mut piece, mut read) = ([0; 700], 0);
+        loop {
+            match irmin_core::io::Read::read(&mut reader, &mut piece) {
+                Ok(0) => break,
+                Ok(n) => read += n as u64,
+                Err(_) => return false,
+            }
+        }
+        assert_eq!(read, entry.size);
+    }
+    panic!("there are more entries than blocks");
+}

@@ -15,7 +15,7 @@ use crate::args::{Message, path_parser};
 use crate::commands::log::SHORT;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::formats::{self, Form, fast_import, jsonl};
+use crate::formats::{self, Form, Tally as Told, fast_import, jsonl, untar};
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
@@ -34,13 +34,17 @@ use crate::value::{Given, ValueArg};
 /// the branches and tags that it names, all at once or not at all.
 ///
 /// jsonl: lines as `irmin export` and `irmin tree --json` write them, as one commit.
+///
+/// tar: an archive, as one commit; compressed ones come through a pipe. Modes and links stay what
+/// they are, hard links become copies; names that lead out of the archive stop it.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin import --root demo.git .
   irmin import --root demo.git photos archive/2026 --merge
   irmin import --root copy.git history.fe --format git-fast
-  irmin tree --root notes.git --json | irmin import --root copy.git - --format jsonl")]
+  irmin tree --root notes.git --json | irmin import --root copy.git - --format jsonl
+  tar -c photos | irmin import --root copy.git - --format tar")]
 pub(crate) struct ImportArgs {
     /// The directory to import; for other forms a file, - for standard input
     from: PathBuf,
@@ -82,10 +86,7 @@ impl Work for ImportArgs {
         match self.format {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
-            Form::Jsonl => self.jsonl(session, repo),
-            Form::Tar => Err(Failure::usage("archives are not imported")
-                .hint("unpack it with `tar -x`, and import the directory")
-                .into()),
+            Form::Jsonl | Form::Tar => self.one_tree(session, repo),
         }
     }
 }
@@ -133,12 +134,13 @@ impl ImportArgs {
         Ok(Exit::Ok)
     }
 
-    /// Reads one tree from JSON lines.
-    fn jsonl<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+    /// Reads one tree from a stream.
+    fn one_tree<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         let branch = written(session, repo)?;
         let prefix = self.prefix.clone().unwrap_or_default();
         let mut input = formats::open(&self.from)?;
-        let mut told = jsonl::Tally::default();
+        let mut told = Told::default();
+        let mut hash = String::new();
         let mut progress = Progress::new(&session.out, "importing", "keys");
         // A stream cannot be read again, should others be faster.
         let options = self.message.options(format!("import {}", self.from.display())).retries(0);
@@ -146,33 +148,40 @@ impl ImportArgs {
             if !self.merge {
                 staged.remove(&prefix)?;
             }
-            let limit = repo.limits().value;
-            told = jsonl::import(&mut *input, limit, &prefix, staged, &mut progress)?;
-            Ok(())
+            let (input, limit) = (&mut *input, repo.limits().value);
+            told = match self.format {
+                Form::Tar => untar::import(input, limit, &prefix, staged, &mut progress)?,
+                _ => jsonl::import(input, limit, &prefix, staged, &mut progress)?,
+            };
+            let tree = match staged.tree().get_tree(&prefix)? {
+                Some(tree) => tree.hash()?,
+                None => repo.hash_of(&Tree::empty())?,
+            };
+            let (KindedHash::Node(TreeId(id)) | KindedHash::Value(ContentsId(id), _)) = tree;
+            hash = id.to_string();
+            match self.verify {
+                true => same(&hash, told.tree.as_deref()),
+                false => Ok(()),
+            }
         })?;
         progress.finish();
-        let tree = match branch.get_tree(&prefix)? {
-            Some(tree) => tree.hash()?,
-            None => repo.hash_of(&Tree::empty())?,
-        };
-        let (KindedHash::Node(TreeId(hash)) | KindedHash::Value(ContentsId(hash), _)) = tree;
-        if self.verify && told.tree.as_ref() != Some(&hash.to_string()) {
-            let message = match told.tree {
-                Some(told) => format!("the tree is {hash}, and the stream tells {told}"),
-                None => "the stream does not tell the hash of its tree".into(),
-            };
-            let hint = "it was imported; `irmin revert` goes back";
-            return Err(Failure::precondition(message).hint(hint).into());
-        }
         if session.out.json {
-            session.out.json(&json!({
+            let mut object = json!({
                 "branch": branch.name().map(|name| name.to_string()),
                 "commit": commit.map(|commit| commit.id().to_string()),
                 "keys": told.keys,
                 "bytes": told.bytes,
-                "tree": hash.to_string(),
-            }))?;
+                "tree": hash,
+            });
+            if let (Form::Tar, Some(object)) = (self.format, object.as_object_mut()) {
+                let skipped = told.skipped.iter().map(|(file, why)| skipped(file, why));
+                object.insert("skipped".into(), skipped.collect());
+            }
+            session.out.json(&object)?;
             return Ok(Exit::Ok);
+        }
+        for (name, why) in &told.skipped {
+            session.out.note(&format!("skipped {name}: {why}"));
         }
         let checked = if self.verify { ", as in the stream" } else { "" };
         let keys = count(told.keys, "key");
@@ -272,6 +281,21 @@ impl ImportArgs {
     }
 }
 
+/// What was left out, as JSON.
+fn skipped(file: &str, why: &str) -> Value {
+    json!({"file": file, "why": why})
+}
+
+/// Requires that a tree is the one that a stream tells.
+fn same(hash: &str, told: Option<&str>) -> irmin_core::Result<()> {
+    let why = match told {
+        Some(told) if told == hash => return Ok(()),
+        Some(told) => format!("the tree is {hash}, and the stream tells {told}"),
+        None => "the stream does not tell the hash of its tree".into(),
+    };
+    Err(Error::new(Code::PreconditionFailed, format!("{why}; nothing was written")))
+}
+
 /// The branch that is written to.
 fn written<C: Contents>(session: &Session<'_>, repo: &Repo<C>) -> Outcome<Branch<C>> {
     let branch = session.branch(repo)?;
@@ -319,7 +343,7 @@ fn report<C: Contents>(
         let skipped: Vec<Value> = tally
             .skipped
             .iter()
-            .map(|(file, why)| json!({"file": file.to_string_lossy(), "why": why.why()}))
+            .map(|(file, why)| skipped(&file.to_string_lossy(), why.why()))
             .collect();
         session.out.json(&json!({
             "branch": name,

@@ -8,7 +8,7 @@ use std::io::{BufRead, Read as _};
 use irmin_core::{Bytes, Code, Commit, Contents, Error, KindedHash, Path, Staged, Tree, TreeKind};
 use serde_json::{Map, Value, json};
 
-use super::Sink;
+use super::{Sink, Tally};
 use crate::commands::export::leaves;
 use crate::exit::Outcome;
 use crate::ops::Fields;
@@ -47,15 +47,6 @@ pub(crate) fn export<C: Contents>(
     })?;
     sink.put(format!("{}\n", json!({"keys": keys})).as_bytes())?;
     Ok((keys, skipped))
-}
-
-/// What was read.
-#[derive(Default)]
-pub(crate) struct Tally {
-    pub(crate) keys: u64,
-    pub(crate) bytes: u64,
-    /// The hash of the tree, if the first line tells it.
-    pub(crate) tree: Option<String>,
 }
 
 /// Sets what the lines say, below a prefix.

@@ -4,6 +4,7 @@ pub(crate) mod fast_export;
 pub(crate) mod fast_import;
 pub(crate) mod jsonl;
 pub(crate) mod tar;
+pub(crate) mod untar;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -24,8 +25,19 @@ pub(crate) enum Form {
     GitFast,
     /// One tree: a line of JSON for each key
     Jsonl,
-    /// One tree: a tar archive, which is written only
+    /// One tree: a tar archive
     Tar,
+}
+
+/// What was read of one tree.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) keys: u64,
+    pub(crate) bytes: u64,
+    /// The hash of the tree, if the stream tells it.
+    pub(crate) tree: Option<String>,
+    /// What was left out, and why.
+    pub(crate) skipped: Vec<(String, &'static str)>,
 }
 
 /// Whether a file name stands for standard input or output.

@@ -1,12 +1,13 @@
 //! One tree as a tar archive: the same bytes for the same commit, on every machine.
 //!
 //! The form is ustar, with the extended headers of POSIX for what does not fit: long or odd names,
-//! and values of 8 GiB and more. As in `git archive`, a comment names the commit, the modification
-//! time of everything is the commit's, and nobody owns it.
+//! and values of 8 GiB and more. As in `git archive`, a comment names the commit, and a second
+//! one the tree; the modification time of everything is the commit's, and nobody owns it.
 
-use irmin_core::{Commit, Contents, Metadata, Path, Tree, TreeKind};
+use irmin_core::{Commit, Contents, KindedHash, Metadata, Path, Tree, TreeKind};
 
 use super::Sink;
+use super::untar::TREE;
 use crate::commands::export::leaves;
 use crate::exit::Outcome;
 use crate::progress::Progress;
@@ -27,8 +28,14 @@ pub(crate) fn export<C: Contents>(
     progress: &mut Progress,
 ) -> Outcome<(u64, Vec<String>)> {
     let date = u64::try_from(commit.info().committer.date).unwrap_or(0);
-    let comment = record("comment", commit.id().to_string().as_bytes());
-    extended(sink, b'g', &comment, date)?;
+    let comment = |text: &str| record("comment", text.as_bytes());
+    // Git looks at the first alone; the second is for `irmin import --verify`.
+    let hash = match tree.hash()? {
+        KindedHash::Node(id) => id.to_string(),
+        KindedHash::Value(id, _) => id.to_string(),
+    };
+    let comments = [comment(&commit.id().to_string()), comment(&format!("{TREE}{hash}"))].concat();
+    extended(sink, b'g', &comments, date)?;
     let (mut keys, mut skipped) = (0_u64, Vec::new());
     leaves(tree, |path, leaf| {
         progress.step();

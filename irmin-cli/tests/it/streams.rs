@@ -320,5 +320,66 @@ fn archives() {
     assert_eq!(tree("back.git"), tree("store.git"));
     let again = place.irmin().args(["export", "-", "--format", "tar"]).output().unwrap().stdout;
     assert_eq!(again, std::fs::read(place.path("out.tar")).unwrap());
-    assert!(place.run(["import", "out.tar", "--format", "tar"]).fails(2).contains("tar -x"));
+    // So is the one that comes from the archive, whose hash the archive tells.
+    let import = |file: &str, root: &str| {
+        place.run(["import", file, "--format", "tar", "--verify", "--root", root])
+    };
+    import("out.tar", "tar.git").ok();
+    assert_eq!(tree("tar.git"), tree("store.git"));
+    let changed = ["import", "out.tar", "here", "--format", "tar", "--verify", "--merge"];
+    place.run(changed).ok();
+    place.run(["set", "here/more", "1"]).ok();
+    assert!(place.run(changed).fails(4).contains("nothing was written"));
+    assert_eq!(place.run(["get", "here/more"]).ok(), "1");
+
+    // What the real tar writes, in each of its forms that hold such names.
+    for form in ["gnu", "pax", "oldgnu"] {
+        place.other("tar", &["--format", form, "-cf", "gnu.tar", "-C", "in", "."]).ok();
+        let root = format!("{form}.git");
+        place.run(["import", "gnu.tar", "--format", "tar", "--root", &root]).ok();
+        place.run(["import", "in", "--root", &format!("{form}-dir.git")]).ok();
+        assert_eq!(tree(&root), tree(&format!("{form}-dir.git")), "{form}");
+    }
+    let told = import("gnu.tar", "untold.git").fails(4);
+    assert!(told.contains("does not tell the hash"), "{told}");
+}
+
+/// Hard links are copies, devices are left out with a word, and what is hostile stops it all.
+#[test]
+#[cfg(unix)]
+fn archives_of_others() {
+    if !irmin_tests::needs("tar") {
+        return;
+    }
+    let place = Place::new();
+    place.write("in/a/b", "1");
+    place.write("in/.git/config", "x");
+    std::fs::hard_link(place.path("in/a/b"), place.path("in/c")).unwrap();
+    std::os::unix::fs::symlink("../../out", place.path("in/link")).unwrap();
+    assert_eq!(place.other("mkfifo", &["in/pipe"]).code, 0);
+    place.other("tar", &["-cf", "in.tar", "--sort=name", "in"]).ok();
+    let import = ["import", "in.tar", "--format", "tar", "--json"];
+    let told: serde_json::Value = serde_json::from_str(&place.run(import).ok()).unwrap();
+    assert_eq!((&told["keys"], &told["bytes"]), (&3.into(), &1.into()), "{told}");
+    assert_eq!(told["skipped"].as_array().unwrap().len(), 3, "{told}");
+    assert_eq!(place.run(["get", "in/c"]).ok(), "1");
+    assert_eq!(place.run(["list", "in"]).ok(), "DIR a\nFILE c\nFILE link\n");
+
+    let whole = std::fs::read(place.path("in.tar")).unwrap();
+    place.run(["set", "kept", "1"]).ok();
+    let hostile = ["-P", "--transform", "s,^in/a,XX,", "-cf", "bad.tar", "in/a/b"];
+    for (name, code, why) in [("..", 2, "`..`"), ("/etc", 2, "is absolute")] {
+        let args = hostile.map(|arg| arg.replace("XX", name));
+        place.other("tar", &args.each_ref().map(String::as_str)).ok();
+        let told = place.run(["import", "bad.tar", "--format", "tar"]).fails(code);
+        assert!(told.contains(why) && told.contains("entry 1"), "{told}");
+    }
+    for len in [0, 100, 512, 600, 2048] {
+        std::fs::write(place.path("cut.tar"), &whole[..len]).unwrap();
+        let told = place.run(["import", "cut.tar", "--format", "tar"]).fails(2);
+        assert!(told.contains("it was cut"), "{len}: {told}");
+    }
+    let told = place.feed(&["import", "-", "--format", "tar"], "no tar ".repeat(100)).fails(2);
+    assert!(told.contains("is not octal"), "{told}");
+    assert_eq!(place.run(["get", "kept"]).ok(), "1");
 }

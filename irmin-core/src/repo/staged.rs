@@ -83,6 +83,18 @@ impl<C: Contents> Staged<'_, C> {
         store.ok_or_else(|| Error::new(Code::InvalidArgument, "the stage has no store"))
     }
 
+    /// Puts what is at one path at another one, too, in place of what is there.
+    ///
+    /// # Errors
+    /// `not_found` if there is nothing, and as [`Tree::set_tree`].
+    pub fn copy(&mut self, from: impl IntoPath, to: impl IntoPath) -> Result<()> {
+        let from: Path = from.into_path()?;
+        let Some(tree) = self.tree.get_tree(&from)? else {
+            return Err(Error::new(Code::NotFound, alloc::format!("there is nothing at `{from}`")));
+        };
+        self.tree.set_tree(to, tree)
+    }
+
     /// Removes what is at a path.
     ///
     /// # Errors
