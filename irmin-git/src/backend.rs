@@ -235,7 +235,6 @@ impl GitBackend {
 
     /// Waits until a batch in line has ended, writing what is in line if nobody else does.
     pub(crate) fn wait_for(&self, slot: &Slot) -> Result<Published> {
-        let mut led = false;
         let ended = loop {
             if let Some(ended) = slot.get() {
                 break ended.clone();
@@ -243,13 +242,9 @@ impl GitBackend {
             let mut writer = self.writer.lock();
             if slot.get().is_none() {
                 self.lead(&mut writer);
-                led = true;
             }
         };
         self.notifier.deliver();
-        if led {
-            self.maintain();
-        }
         ended
     }
 

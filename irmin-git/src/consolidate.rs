@@ -1,48 +1,67 @@
 //! Keeping the number of packs small.
 //!
-//! Every publish leaves a pack. When more than a handful have gathered, those that are not much
-//! larger than all smaller ones together are copied into one, entry by entry, as
-//! `git repack --geometric=2` would: what is left grows geometrically, so that there are few packs
+//! Every publish leaves a pack. When more than a handful have gathered, the next one takes in those
+//! that are not much larger than all smaller ones together, entry by entry, and they go once it is
+//! durable: no sync is for merging alone. As with `git repack --geometric=2`, what is left grows geometrically, so that there are few packs
 //! and every object is copied a number of times that is the logarithm of how many there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use irmin_core::io::{File, FileKind, OpenMode};
+use irmin_core::io::{File, FileKind};
 use irmin_core::{Code, Result};
 
 use crate::backend::GitBackend;
 use crate::files;
-use crate::flush::{Writer, pack_paths};
+use crate::flush::{Ready, pack_paths};
 use crate::oid::Oid;
+use crate::pack::Place;
 use crate::pack::read::{Pack, is_whole};
-use crate::pack::write::{Running, pack_header};
-use crate::pack::{Place, index};
+use crate::pack::write::{Entry, Running, pack_header};
 use crate::temp::PACKS;
 
-/// How many small packs are left alone.
+/// How many small packs there may be.
 pub(crate) const MANY: usize = 8;
 /// The largest pack that is copied, in bytes.
 const MAX_PACK: u64 = 64 << 20;
+/// How much of a pack is written at once.
+const PIECE: usize = 1 << 20;
 /// The files beside a pack that say that it is someone's.
 const SIDECARS: [&str; 5] = ["keep", "promisor", "mtimes", "bitmap", "rev"];
 
 impl GitBackend {
-    /// Merges small packs if there are many. What fails here fails nothing: the next publish will
-    /// try again, and says what is wrong with the disk.
-    pub(crate) fn maintain(&self) {
-        if self.settings.precious || self.line.lock().alive().is_err() {
-            return;
+    /// The packs that a new one of this length is to take in, if there would be many with it: all
+    /// of them hold whole objects. Whatever keeps others from being read, reads will report.
+    pub(crate) fn small_packs(&self, new: u64) -> Vec<(String, Pack)> {
+        if self.settings.precious {
+            return Vec::new();
         }
-        let Ok(candidates) = self.candidates() else { return };
-        if candidates.len() <= MANY {
-            return;
+        let candidates = self.candidates().ok().filter(|packs| packs.len() >= MANY);
+        let stems = candidates.map(|packs| geometric(new, packs)).unwrap_or_default();
+        let mut small = Vec::with_capacity(stems.len());
+        for stem in stems {
+            // An entry that is a delta cannot be copied without its base.
+            let whole = |pack: &Pack| pack.each(|_, entry| Ok(is_whole(entry)));
+            let opened = Pack::open(&*self.refs.io, &stem);
+            match opened.and_then(|pack| whole(&pack).map(|whole| whole.then_some(pack))) {
+                Ok(Some(pack)) => small.push((stem, pack)),
+                // It went meanwhile.
+                Err(e) if e.code() == Code::NotFound => {}
+                // It stays as it is, and is not read again at each publish to find the same.
+                Ok(None) | Err(_) => drop(self.unmergeable.lock().insert(stem)),
+            }
         }
-        let mut writer = self.writer.lock();
-        let Ok(_guard) = self.heed(self.lock_store(&mut writer)) else { return };
-        // Another process may have done it while this one waited for the lock.
-        let Ok(candidates) = self.candidates() else { return };
-        if candidates.len() > MANY {
-            let _ = self.heed(self.merge(&geometric(candidates), &mut writer));
+        small
+    }
+
+    /// Removes the packs whose objects are in one that has its name, durably. A failure is of no
+    /// consequence: they are merged again.
+    pub(crate) fn remove_merged(&self, ready: &Ready) {
+        let (io, (own, _)) = (&*self.refs.io, pack_paths(&ready.checksum));
+        for stem in ready.merged.iter().filter(|stem| !own.contains(stem.as_str())) {
+            // The index makes a pack visible: it goes first.
+            if files::remove(io, &format!("{PACKS}/{stem}.idx")).is_ok() {
+                drop(files::remove(io, &format!("{PACKS}/{stem}.pack")));
+            }
         }
     }
 
@@ -70,51 +89,16 @@ impl GitBackend {
         }
         Ok(found)
     }
-
-    /// Copies packs into one, durably, and removes them.
-    fn merge(&self, stems: &[String], writer: &mut Writer) -> Result<()> {
-        let io = &*self.refs.io;
-        let mut packs = BTreeMap::new();
-        for stem in stems {
-            let whole = |pack: Pack| Ok(entries(&pack)?.map(|_| pack));
-            match Pack::open(io, stem).and_then(whole) {
-                Ok(Some(pack)) => drop(packs.insert(stem.clone(), pack)),
-                // It went meanwhile.
-                Err(e) if e.code() == Code::NotFound => {}
-                // Deltas, or damage, which reads will report: it stays as it is, and is not read
-                // again after each publish to find the same.
-                Ok(None) | Err(_) => drop(self.unmergeable.lock().insert(stem.clone())),
-            }
-        }
-        if packs.len() < 2 {
-            return Ok(());
-        }
-        let (temp, temp_index) = (writer.temp.next("pack"), writer.temp.next("idx"));
-        let file = io.open(&temp, OpenMode::CreateNew)?;
-        let (places, checksum) = copy(&*file, packs.values())?;
-        files::synced(file.sync())?;
-        files::create(io, &temp_index, &index::encode(&places, &checksum)?)?;
-        let (pack, index) = pack_paths(&checksum);
-        io.rename(&temp, &pack)?;
-        io.rename(&temp_index, &index)?;
-        files::sync_dir(io, PACKS)?;
-        for stem in packs.keys().filter(|stem| !pack.contains(stem.as_str())) {
-            // The index makes a pack visible: it goes first.
-            files::remove(io, &format!("{PACKS}/{stem}.idx"))?;
-            files::remove(io, &format!("{PACKS}/{stem}.pack"))?;
-        }
-        Ok(())
-    }
 }
 
-/// The packs to merge, given all with their lengths: from the smallest up to the last that is less
-/// than twice as large as those below it together.
-fn geometric(mut packs: Vec<(u64, String)>) -> Vec<String> {
+/// The packs to merge into a new one of this length, given all with theirs: from the smallest up to
+/// the last that is less than twice as large as those below it and the new one together.
+fn geometric(new: u64, mut packs: Vec<(u64, String)>) -> Vec<String> {
     packs.sort_unstable();
-    let mut below = 0_u64;
+    let mut below = new;
     let mut merge = 0;
     for (at, (len, _)) in packs.iter().enumerate() {
-        if at > 0 && *len < below.saturating_mul(2) {
+        if *len < below.saturating_mul(2) {
             merge = at + 1;
         }
         below = below.saturating_add(*len);
@@ -122,42 +106,60 @@ fn geometric(mut packs: Vec<(u64, String)>) -> Vec<String> {
     packs.into_iter().take(merge).map(|(_, stem)| stem).collect()
 }
 
-/// The entries of a pack with their ends; `None` if one of them is not a whole object, which
-/// cannot be copied without its base.
-fn entries(pack: &Pack) -> Result<Option<Vec<(Place, u64)>>> {
-    let extents = pack.extents();
-    for (place, end) in &extents {
-        if !is_whole(&pack.raw(place, *end, pack.len())?) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(extents))
+/// A pack that is being written, a piece at a time.
+struct Growing<'a> {
+    file: &'a dyn File,
+    running: Running,
+    /// What is not written yet, and where it goes.
+    buffer: Vec<u8>,
+    start: u64,
+    places: Vec<Place>,
 }
 
-/// Writes the entries of packs into one, each object once, and completes it.
-fn copy<'a>(file: &dyn File, packs: impl Iterator<Item = &'a Pack>) -> Result<(Vec<Place>, Oid)> {
-    let mut seen = HashSet::new();
-    let mut chosen = Vec::new();
-    for pack in packs {
-        let extents = pack.extents().into_iter().filter(|(place, _)| seen.insert(place.id));
-        chosen.extend(extents.map(|(place, end)| (pack, place, end)));
+impl Growing<'_> {
+    fn push(&mut self, id: Oid, crc: u32, bytes: &[u8]) -> Result<()> {
+        self.places.push(Place { id, crc, offset: self.running.push(bytes) });
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() > PIECE {
+            self.file.write_at(&self.buffer, self.start)?;
+            self.start = self.running.offset;
+            self.buffer.clear();
+        }
+        Ok(())
     }
-    let mut running = Running::new();
-    let header = pack_header(chosen.len())?;
-    file.write_at(&header, running.push(&header))?;
-    let mut places = Vec::with_capacity(chosen.len());
-    let mut buffer = Vec::new();
-    let mut start = running.offset;
-    for (pack, place, end) in chosen {
-        let raw = pack.raw(&place, end, pack.len())?;
-        places.push(Place { offset: running.push(&raw), ..place });
-        buffer.extend_from_slice(&raw);
-        if buffer.len() > 1 << 20 {
-            file.write_at(&buffer, start)?;
-            start = running.offset;
-            buffer.clear();
+}
+
+/// Writes new entries and those of packs into one pack, each object once.
+/// Answers its places in order of name, and its checksum.
+///
+/// # Errors
+/// `corrupt_object`, `io`, `payload_too_large` for more objects than a pack holds.
+pub(crate) fn assemble(
+    file: &dyn File,
+    new: &[&Entry],
+    small: &[(String, Pack)],
+) -> Result<(Vec<Place>, Oid)> {
+    let mut all: HashSet<Oid> = new.iter().map(|entry| entry.id).collect();
+    all.extend(small.iter().flat_map(|(_, pack)| &pack.index.places).map(|place| place.id));
+    let header = pack_header(all.len())?;
+    let (mut running, places) = (Running::new(), Vec::with_capacity(all.len()));
+    let start = running.push(&header);
+    let mut growing = Growing { file, running, buffer: header, start, places };
+    // What is still in the set was not written yet.
+    for entry in new {
+        if all.remove(&entry.id) {
+            growing.push(entry.id, entry.crc, &entry.bytes)?;
         }
     }
+    for (_, pack) in small {
+        pack.each(|place, bytes| {
+            if all.remove(&place.id) {
+                growing.push(place.id, place.crc, bytes)?;
+            }
+            Ok(true)
+        })?;
+    }
+    let Growing { running, mut buffer, start, mut places, .. } = growing;
     let checksum = running.checksum();
     buffer.extend_from_slice(&checksum);
     file.write_at(&buffer, start)?;
@@ -175,17 +177,18 @@ mod tests {
         let mut packs: Vec<(u64, String)> = Vec::new();
         let mut copied = 0_u64;
         for n in 0..10_000_u32 {
-            packs.push((1, n.to_string()));
-            if packs.len() > MANY {
-                let merge: HashSet<String> = geometric(packs.clone()).into_iter().collect();
+            let mut sum = 1;
+            if packs.len() >= MANY {
+                let merge: HashSet<String> = geometric(1, packs.clone()).into_iter().collect();
                 let (gone, kept): (Vec<_>, Vec<_>) =
                     packs.into_iter().partition(|(_, stem)| merge.contains(stem));
-                let sum = gone.iter().map(|(len, _)| len).sum();
-                copied += sum;
+                let taken: u64 = gone.iter().map(|(len, _)| len).sum();
+                copied += taken;
+                sum += taken;
                 packs = kept;
-                packs.push((sum, format!("merged {n}")));
-                assert!(gone.len() >= 2);
+                assert!(!gone.is_empty());
             }
+            packs.push((sum, n.to_string()));
             assert!(packs.len() <= MANY, "{} packs after {n}", packs.len());
         }
         assert_eq!(packs.iter().map(|(len, _)| len).sum::<u64>(), 10_000);

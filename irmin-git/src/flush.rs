@@ -6,16 +6,19 @@
 //! their directories synced. A commit to an existing branch costs five syncs, whoever shares them.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map;
 
 use irmin_core::backend::{Expected, Published, RefChange, RefEdit, Target};
-use irmin_core::io::LockGuard;
+use irmin_core::io::{LockGuard, OpenMode};
 use irmin_core::{Code, Error, RefName, Result};
 
 use crate::backend::GitBackend;
+use crate::consolidate::assemble;
 use crate::files;
 use crate::oid::{Oid, to_hash};
-use crate::pack::{index, write};
+use crate::pack::index;
+use crate::pack::read::Pack;
+use crate::pack::write::Entry;
 use crate::publish::{After, Fate, Pending, StagedPack, check};
 use crate::recover::Leftovers;
 use crate::reflog;
@@ -46,12 +49,26 @@ struct Plan {
 }
 
 /// A pack that is written and synced and has no name yet.
-struct Ready {
+pub(crate) struct Ready {
     pack: String,
     index: String,
-    checksum: Oid,
+    pub(crate) checksum: Oid,
     /// Its objects in order; none for that of a stage, which may have very many.
     ids: Vec<Oid>,
+    /// The packs whose objects it holds too.
+    pub(crate) merged: Vec<String>,
+}
+
+impl Ready {
+    fn staged(staged: &StagedPack) -> Self {
+        Ready {
+            pack: staged.pack.clone(),
+            index: staged.index.clone(),
+            checksum: staged.checksum,
+            ids: Vec::new(),
+            merged: Vec::new(),
+        }
+    }
 }
 
 /// A ref that batches of a group change.
@@ -191,8 +208,8 @@ impl GitBackend {
             } else {
                 for edit in &pending.edits {
                     let entry = match now.entry(edit.name.clone()) {
-                        Entry::Occupied(entry) => entry.into_mut(),
-                        Entry::Vacant(entry) => {
+                        btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                        btree_map::Entry::Vacant(entry) => {
                             let disk = self.refs.read(&edit.name)?;
                             entry.insert(Moving { then: disk.clone(), disk })
                         }
@@ -240,6 +257,7 @@ impl GitBackend {
             files::sync_dir(io, PACKS)?;
         }
         for ready in ready {
+            self.remove_merged(&ready);
             self.written.add(pack_paths(&ready.checksum).1, ready.ids);
         }
         let Locked::All(held) = self.refs.lock(&prepared, &mut writer.dirs)? else {
@@ -259,24 +277,35 @@ impl GitBackend {
         Ok(true)
     }
 
-    /// Writes the objects of these batches as one pack, beside what stages have written already.
+    /// Writes the objects of these batches as one pack, beside what stages have written already,
+    /// and with what small packs hold if there are many: so that merging them costs no sync.
     fn write_packs<'a>(
         &self,
         alive: impl Iterator<Item = &'a Pending> + Clone,
         writer: &mut Writer,
     ) -> Result<Vec<Ready>> {
         let staged = alive.clone().filter_map(|p| p.staged.as_ref());
-        let ready = |s: &StagedPack| Ready {
-            pack: s.pack.clone(),
-            index: s.index.clone(),
-            checksum: s.checksum,
-            ids: Vec::new(),
-        };
-        let mut ready: Vec<_> = staged.map(ready).collect();
-        let packed = write::assemble(alive.flat_map(|p| &p.entries))?;
-        if !packed.places.is_empty() {
-            ready.push(self.write_pack(&packed, writer)?);
+        let mut ready: Vec<_> = staged.map(Ready::staged).collect();
+        let new: Vec<&Entry> = alive.flat_map(|p| &p.entries).collect();
+        if new.is_empty() && ready.is_empty() {
+            return Ok(ready);
         }
+        let mut small = self.small_packs(new.iter().map(|e| e.bytes.len() as u64).sum());
+        if new.is_empty() && small.len() < 2 {
+            return Ok(ready);
+        }
+        let written = match self.write_pack(&new, &small, writer) {
+            // No batch fails for packs that were to be merged: the next one will try again.
+            Err(e) if e.code() != Code::Poisoned && !small.is_empty() => {
+                small.clear();
+                if new.is_empty() {
+                    return Ok(ready);
+                }
+                self.write_pack(&new, &small, writer)
+            }
+            written => written,
+        };
+        ready.push(written?);
         Ok(ready)
     }
 
@@ -284,18 +313,26 @@ impl GitBackend {
     ///
     /// # Errors
     /// `io`, `poisoned`; what was written is removed.
-    fn write_pack(&self, packed: &write::Packed, writer: &mut Writer) -> Result<Ready> {
+    fn write_pack(
+        &self,
+        new: &[&Entry],
+        small: &[(String, Pack)],
+        writer: &mut Writer,
+    ) -> Result<Ready> {
         let io = &*self.refs.io;
         let (pack, index) = (writer.temp.next("pack"), writer.temp.next("idx"));
-        let bytes = index::encode(&packed.places, &packed.checksum)?;
-        let written = files::create(io, &pack, &packed.bytes)
-            .and_then(|()| files::create(io, &index, &bytes));
-        if let Err(e) = written {
-            drop((io.remove(&pack), io.remove(&index)));
-            return Err(e);
-        }
-        let ids = packed.places.iter().map(|p| p.id).collect();
-        Ok(Ready { pack, index, checksum: packed.checksum, ids })
+        let write = || -> Result<_> {
+            let file = io.open(&pack, OpenMode::CreateNew)?;
+            let (places, checksum) = assemble(&*file, new, small)?;
+            files::synced(file.sync())?;
+            files::create(io, &index, &index::encode(&places, &checksum)?)?;
+            Ok((places, checksum))
+        };
+        let (places, checksum) =
+            write().inspect_err(|_| drop((io.remove(&pack), io.remove(&index))))?;
+        let ids = places.iter().map(|p| p.id).collect();
+        let merged = small.iter().map(|(stem, _)| stem.clone()).collect();
+        Ok(Ready { pack, index, checksum, ids, merged })
     }
 
     /// Gives a written pack its name; its index last, because it makes the pack visible.

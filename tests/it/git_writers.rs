@@ -49,6 +49,15 @@ fn a_commit_to_an_existing_branch_is_five_syncs() {
         assert_eq!((counts.syncs, counts.dir_syncs), (3, 2), "commit {n}");
         assert_eq!((counts.links, counts.renames), (1, 3), "commit {n}");
     }
+    // What merges small packs is the pack of a commit.
+    io.reset();
+    for n in 6..46 {
+        let (next, id) = commit_batch("main", &n.to_string(), Some(tip));
+        done(store.publish(next));
+        tip = id;
+        assert!(packs(dir.path()) <= 8, "commit {n}");
+    }
+    assert_eq!((io.counts().syncs, io.counts().dir_syncs), (3 * 40, 2 * 40));
     io.reset();
     done(store.publish(batch(vec![], vec![])));
     done(store.publish(batch(vec![], vec![edit("main", is(tip), Some(tip))])));

@@ -16,6 +16,8 @@ use crate::oid::{self, Oid};
 const MAX_INDEX: u64 = 1 << 30;
 /// How much room the bytes of an object get at first.
 const STEP: usize = 64 << 10;
+/// How much of a pack is read at once where all of it is.
+const WINDOW: u64 = 1 << 20;
 
 /// A pack and its index, open for reading.
 #[derive(Debug)]
@@ -55,33 +57,32 @@ impl Pack {
         Ok(Pack { file: file.into(), len, index })
     }
 
-    /// Where each entry begins and ends, in order of offset.
-    pub(crate) fn extents(&self) -> Vec<(Place, u64)> {
-        self.index.extents(self.len)
-    }
-
-    /// The length of the file.
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// The bytes of an entry as they stand in the pack, checked against its CRC.
+    /// Calls `f` for the entries as they stand in the pack, in order, each checked against its CRC,
+    /// until it answers `false`; whether it never did. Reads many of them at once.
     ///
     /// # Errors
-    /// `corrupt_object` if they do not fit, `payload_too_large` above `limit`, `io`.
-    pub(crate) fn raw(&self, place: &Place, end: u64, limit: u64) -> Result<Vec<u8>> {
-        let what = || oid::to_hash(&place.id);
-        let len = end.checked_sub(place.offset).filter(|_| end <= self.len - TRAILER);
-        let len = len.ok_or_else(|| Error::corrupt("object", &what(), "its entry has no bytes"))?;
-        if len > limit {
-            let why = format!("the packed form of {} has more than {limit} bytes", what());
-            return Err(Error::new(Code::PayloadTooLarge, why));
+    /// `corrupt_object` if one does not fit, `io`, and those of `f`.
+    pub(crate) fn each(&self, mut f: impl FnMut(&Place, &[u8]) -> Result<bool>) -> Result<bool> {
+        let (mut window, mut from) = (Vec::new(), 0_u64);
+        let last = self.len - TRAILER;
+        for (place, end) in self.index.extents(self.len) {
+            let damaged = |why: &str| Error::corrupt("object", &oid::to_hash(&place.id), why);
+            let len = end.checked_sub(place.offset).filter(|_| end <= last);
+            let len = len.ok_or_else(|| damaged("its entry has no bytes"))?;
+            if end > from + window.len() as u64 {
+                from = place.offset;
+                window = files::read_part(&*self.file, from, len.max(WINDOW.min(last - from)))?;
+            }
+            let within = |at: u64| usize::try_from(at - from).unwrap_or(usize::MAX);
+            let bytes = window.get(within(place.offset)..within(end)).unwrap_or_default();
+            if crc32fast::hash(bytes) != place.crc {
+                return Err(damaged("its packed form has another CRC"));
+            }
+            if !f(&place, bytes)? {
+                return Ok(false);
+            }
         }
-        let bytes = files::read_part(&*self.file, place.offset, len)?;
-        if crc32fast::hash(&bytes) != place.crc {
-            return Err(Error::corrupt("object", &what(), "its packed form has another CRC"));
-        }
-        Ok(bytes)
+        Ok(true)
     }
 
     /// A blob of this pack of more than `whole` bytes, to be read piece by piece; `None` for
@@ -206,7 +207,9 @@ pub(crate) fn entry(file: &dyn File, id: &Oid, at: u64, limit: usize) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::write::{Encoder, assemble};
+    use crate::consolidate::assemble;
+    use crate::pack::write::Encoder;
+    use irmin_core::io::StdIo;
     use irmin_core::{HashFunction, Object};
 
     /// A file in memory.
@@ -255,19 +258,22 @@ mod tests {
         let bodies: Vec<Vec<u8>> = sizes.iter().flat_map(|n| [noise(*n), vec![7; *n]]).collect();
         let objects: Vec<Object> = bodies.iter().map(|body| value(body)).collect();
         let entries: Vec<_> = objects.iter().map(|o| encoder.entry(o).unwrap()).collect();
-        let packed = assemble(entries.iter().chain(&entries)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let io = StdIo::open(dir.path()).unwrap();
+        let twice: Vec<_> = entries.iter().chain(&entries).collect();
+        let file = io.open("pack", OpenMode::CreateNew).unwrap();
+        let (places, _) = assemble(&*file, &twice, &[]).unwrap();
         let distinct: std::collections::BTreeSet<_> = entries.iter().map(|e| e.id).collect();
-        assert_eq!(packed.places.len(), distinct.len());
-        let file = Memory(packed.bytes);
-        for place in &packed.places {
-            let (kind, body) = entry(&file, &place.id, place.offset, LIMIT).unwrap();
+        assert_eq!(places.len(), distinct.len());
+        for place in &places {
+            let (kind, body) = entry(&*file, &place.id, place.offset, LIMIT).unwrap();
             assert_eq!(kind, Kind::Value);
             assert_eq!(oid::digest(&oid::pre_image(kind, &body).unwrap()), place.id);
         }
         let largest = oid::from_hash(&objects[18].id).unwrap();
-        let at = packed.places.iter().find(|p| p.id == largest).unwrap().offset;
-        assert_eq!(entry(&file, &largest, at, 69_999).unwrap_err().code(), Code::PayloadTooLarge);
-        assert!(entry(&file, &largest, at, 70_000).is_ok());
+        let at = places.iter().find(|p| p.id == largest).unwrap().offset;
+        assert_eq!(entry(&*file, &largest, at, 69_999).unwrap_err().code(), Code::PayloadTooLarge);
+        assert!(entry(&*file, &largest, at, 70_000).is_ok());
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Making packs: entries, and the files around them.
 
-use std::collections::HashSet;
-
 use flate2::{Compress, Compression, FlushCompress, Status};
 use irmin_core::{Code, Error, Hasher, Object, Result};
 
-use super::{HEADER, MAGIC, Place, stored, type_number};
+use super::{MAGIC, stored, type_number};
 use crate::oid::{self, Oid};
 
 /// One object as it stands in a pack.
@@ -96,39 +94,6 @@ pub(crate) fn pack_header(objects: usize) -> Result<Vec<u8>> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&count.to_be_bytes());
     Ok(bytes)
-}
-
-/// A pack that is complete: its bytes, where its objects are, and its checksum.
-pub(crate) struct Packed {
-    /// The file.
-    pub(crate) bytes: Vec<u8>,
-    /// Its objects in order of name, for the index.
-    pub(crate) places: Vec<Place>,
-    /// Its checksum, which also names it.
-    pub(crate) checksum: Oid,
-}
-
-/// Puts entries together, each object once.
-///
-/// # Errors
-/// `payload_too_large` for more objects than a pack holds.
-pub(crate) fn assemble<'a>(entries: impl Iterator<Item = &'a Entry> + Clone) -> Result<Packed> {
-    let mut seen = HashSet::new();
-    let entries: Vec<&Entry> = entries.filter(|e| seen.insert(e.id)).collect();
-    let size: usize = entries.iter().map(|e| e.bytes.len()).sum();
-    let mut bytes = Vec::with_capacity(size + 64);
-    bytes.extend_from_slice(&pack_header(entries.len())?);
-    let mut places = Vec::with_capacity(entries.len());
-    let mut offset = HEADER;
-    for entry in entries {
-        places.push(Place { id: entry.id, crc: entry.crc, offset });
-        bytes.extend_from_slice(&entry.bytes);
-        offset += entry.bytes.len() as u64;
-    }
-    let checksum = oid::digest(&bytes);
-    bytes.extend_from_slice(&checksum);
-    places.sort_unstable();
-    Ok(Packed { bytes, places, checksum })
 }
 
 /// A pack that is written from front to back by pieces: knows where it is and what it hashes to.
