@@ -19,7 +19,7 @@ use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::lock::{OnceLock, RwLock};
 use crate::name::{BranchName, RefName};
-use crate::object::{Dir, Format, Kind, Object};
+use crate::object::{CommitData, Dir, Format, Kind, Object};
 
 /// A store in memory, gone when the last handle of it is dropped.
 ///
@@ -54,26 +54,39 @@ type Records = HashMap<Hash, Record>;
 struct Record {
     kind: Kind,
     bytes: Bytes,
-    /// A directory that was read once: its table of entries, over the same bytes.
-    dir: OnceLock<Arc<Dir>>,
+    /// What was read once, over the same bytes.
+    decoded: OnceLock<Decoded>,
+}
+
+/// An object as its readers want it.
+#[derive(Clone)]
+enum Decoded {
+    Dir(Arc<Dir>),
+    Commit(Arc<CommitData>),
 }
 
 impl Record {
     fn of(object: Object) -> Self {
-        Record { kind: object.kind, bytes: object.bytes, dir: OnceLock::new() }
+        Record { kind: object.kind, bytes: object.bytes, decoded: OnceLock::new() }
     }
 
-    /// The decoded directory; nothing for what is none, or is damaged.
-    fn dir(&self, format: &Format, id: Hash) -> Option<Arc<Dir>> {
-        if let Some(dir) = self.dir.get() {
-            return Some(dir.clone());
+    /// The decoded object; nothing for one of another kind, or what is damaged.
+    fn decoded(&self, format: &Format, id: Hash) -> Option<&Decoded> {
+        if self.decoded.get().is_none() {
+            let layout = format.layout();
+            let decoded = match self.kind {
+                Kind::Node | Kind::Inode => {
+                    let dir = layout.decode(Key::from(id), &self.object(id)).ok()?;
+                    Decoded::Dir(Arc::new(dir))
+                }
+                Kind::Commit => {
+                    Decoded::Commit(Arc::new(layout.decode_commit(&self.object(id)).ok()?))
+                }
+                _ => return None,
+            };
+            let _ = self.decoded.set(decoded);
         }
-        if !matches!(self.kind, Kind::Node | Kind::Inode) {
-            return None;
-        }
-        let dir = Arc::new(format.layout().decode(Key::from(id), &self.object(id)).ok()?);
-        let _ = self.dir.set(dir.clone());
-        Some(dir)
+        self.decoded.get()
     }
 
     fn object(&self, id: Hash) -> Object {
@@ -207,7 +220,17 @@ impl Backend for MemoryBackend {
     }
 
     fn resident_dir(&self, key: &Key) -> Option<Arc<Dir>> {
-        self.objects.read().get(&key.hash)?.dir(&self.format, key.hash)
+        match self.objects.read().get(&key.hash)?.decoded(&self.format, key.hash)? {
+            Decoded::Dir(dir) => Some(dir.clone()),
+            Decoded::Commit(_) => None,
+        }
+    }
+
+    fn resident_commit(&self, key: &Key) -> Option<Arc<CommitData>> {
+        match self.objects.read().get(&key.hash)?.decoded(&self.format, key.hash)? {
+            Decoded::Commit(commit) => Some(commit.clone()),
+            Decoded::Dir(_) => None,
+        }
     }
 
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {

@@ -26,7 +26,7 @@ use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::io::Read;
 use crate::name::RefName;
-use crate::object::{Dir, Format, Object};
+use crate::object::{CommitData, Dir, Format, Object};
 
 pub use chunked::{Chunked, Chunking};
 pub use counted::{Counted, Counts};
@@ -242,6 +242,12 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// `None` says nothing of the object: [`get_many`](Backend::get_many) does.
     fn resident_dir(&self, _key: &Key) -> Option<Arc<Dir>> {
+        None
+    }
+
+    /// The decoded commit of a key, as [`resident_dir`](Backend::resident_dir) of a directory: walks
+    /// through a history that was walked before decode nothing.
+    fn resident_commit(&self, _key: &Key) -> Option<Arc<CommitData>> {
         None
     }
 

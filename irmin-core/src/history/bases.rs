@@ -21,12 +21,11 @@
 //! ancestor of the other.
 
 use alloc::vec::Vec;
-
-use hashbrown::HashMap;
+use core::ops::Range;
 
 use super::CommitSource;
+use super::numbers::Numbers;
 use crate::error::{Code, Error, Result};
-use crate::hash::Hash;
 use crate::id::Key;
 
 /// Bounds of a search for common ancestors; what passes them is an error, never a wrong answer.
@@ -154,20 +153,25 @@ const THEIRS: Marks = 2;
 const COMMON: Marks = OURS | THEIRS;
 const STALE: Marks = 4;
 
+#[derive(Clone, Default)]
 struct Node {
     marks: Marks,
-    /// Nothing while the commit is not loaded.
-    parents: Option<Vec<Key>>,
+    /// Where its parents are among those of all; nothing while the commit is not loaded.
+    parents: Option<Range<usize>>,
 }
 
 struct Search {
-    nodes: HashMap<Hash, Node>,
+    numbers: Numbers,
+    /// By their numbers.
+    nodes: Vec<Node>,
+    /// The numbers of the parents of what is loaded, commit by commit.
+    parents: Vec<usize>,
     /// The frontier: commits that are marked and not loaded.
     unloaded: Vec<Key>,
     /// How many of them are reached from one side only.
     open: usize,
     /// Every commit that was common and not stale when it was marked.
-    candidates: Vec<Key>,
+    candidates: Vec<usize>,
     /// How many of them still are.
     live: usize,
     /// How many layers were loaded: the distance of the next one.
@@ -177,15 +181,28 @@ struct Search {
 impl Search {
     fn new(x: Key, y: Key) -> Self {
         let mut search = Search {
-            nodes: HashMap::new(),
+            numbers: Numbers::default(),
+            nodes: Vec::new(),
+            parents: Vec::new(),
             unloaded: Vec::new(),
             open: 0,
             candidates: Vec::new(),
             live: 0,
             depth: 0,
         };
-        search.mark(Vec::from([(x, OURS), (y, THEIRS)]));
+        let work = [(x, OURS), (y, THEIRS)].map(|(key, marks)| (search.number(key), marks));
+        search.mark(Vec::from(work));
         search
+    }
+
+    /// The number of a commit, which is on the frontier if it was not met before.
+    fn number(&mut self, key: Key) -> usize {
+        let (number, new) = self.numbers.add(key);
+        if new {
+            self.nodes.push(Node::default());
+            self.unloaded.push(key);
+        }
+        number
     }
 
     /// Loads the frontier and lets the marks run.
@@ -196,37 +213,44 @@ impl Search {
         }
         self.depth += 1;
         let mut work = Vec::new();
+        // What it takes to load is on no other frontier: it was numbered when it was met.
         for (key, commit) in super::load(source, core::mem::take(&mut self.unloaded))? {
-            let Some(node) = self.nodes.get_mut(&key.hash) else { continue };
+            let begin = self.parents.len();
+            for parent in &commit.parents {
+                let number = self.number(*parent);
+                self.parents.push(number);
+            }
+            let number = self.number(key);
+            let Some(node) = self.nodes.get_mut(number) else { continue };
             self.open -= usize::from(is_open(node.marks));
             let marks = handed_down(node.marks);
-            work.extend(commit.parents.iter().map(|parent| (*parent, marks)));
-            node.parents = Some(commit.parents.clone());
+            work.extend(self.parents.iter().skip(begin).map(|parent| (*parent, marks)));
+            node.parents = Some(begin..self.parents.len());
         }
         self.mark(work);
         Ok(())
     }
 
     /// Adds marks, and hands them down through what is loaded.
-    fn mark(&mut self, mut work: Vec<(Key, Marks)>) {
-        while let Some((key, marks)) = work.pop() {
-            let node = self.nodes.entry(key.hash).or_insert_with(|| {
-                self.unloaded.push(key);
-                Node { marks: 0, parents: None }
-            });
+    fn mark(&mut self, mut work: Vec<(usize, Marks)>) {
+        while let Some((number, marks)) = work.pop() {
+            let Some(node) = self.nodes.get_mut(number) else { continue };
             let (before, after) = (node.marks, node.marks | marks);
             if before == after {
                 continue;
             }
             node.marks = after;
             if after == COMMON {
-                self.candidates.push(key);
+                self.candidates.push(number);
                 self.live += 1;
             } else if before == COMMON {
                 self.live -= 1;
             }
             match &node.parents {
-                Some(parents) => work.extend(parents.iter().map(|p| (*p, handed_down(after)))),
+                Some(range) => {
+                    let parents = self.parents.get(range.clone()).unwrap_or_default();
+                    work.extend(parents.iter().map(|parent| (*parent, handed_down(after))));
+                }
                 None => {
                     self.open += usize::from(is_open(after));
                     self.open -= usize::from(is_open(before));
@@ -235,16 +259,18 @@ impl Search {
         }
     }
 
-    fn marks(&self, key: Key) -> Marks {
-        self.nodes.get(&key.hash).map_or(0, |node| node.marks)
+    fn marks(&self, number: usize) -> Marks {
+        self.nodes.get(number).map_or(0, |node| node.marks)
     }
 
     fn is_common(&self, key: Key) -> bool {
-        self.marks(key) & COMMON == COMMON
+        let number = self.numbers.get(&key.hash);
+        number.is_some_and(|number| self.marks(number) & COMMON == COMMON)
     }
 
     fn lowest(&self) -> Vec<Key> {
-        self.candidates.iter().copied().filter(|key| self.marks(*key) == COMMON).collect()
+        let lowest = self.candidates.iter().filter(|number| self.marks(**number) == COMMON);
+        lowest.filter_map(|number| self.numbers.key(*number).copied()).collect()
     }
 }
 

@@ -103,7 +103,7 @@ fn by_date(
 
     // The parents of the last layer are compared with, but do not count themselves.
     let parents = commits.iter().flat_map(|(_, commit)| &commit.parents);
-    let mut beyond: Vec<Key> = parents.filter(|p| !found.contains_key(&p.hash)).copied().collect();
+    let mut beyond: Vec<Key> = parents.filter(|p| !found.contains(&p.hash)).copied().collect();
     beyond.sort_unstable();
     beyond.dedup();
     let beyond: Vec<_> = super::load(source, beyond)?.collect();

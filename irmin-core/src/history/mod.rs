@@ -10,6 +10,7 @@
 mod bases;
 mod blame;
 mod last_modified;
+mod numbers;
 mod walk;
 
 use alloc::format;

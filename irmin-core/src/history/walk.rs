@@ -3,12 +3,13 @@
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Reverse;
 use core::fmt;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::CommitSource;
+use super::numbers::Numbers;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::id::Key;
@@ -104,15 +105,35 @@ pub fn history(source: &dyn CommitSource, heads: &[Key], depth: Option<usize>) -
     let nodes = sort(&found);
     let mut edges = Vec::new();
     for (key, commit) in &nodes {
-        let mut seen = HashSet::new();
-        let parents = commit.parents.iter().filter(|p| found.contains_key(&p.hash));
-        edges.extend(parents.filter(|p| seen.insert(p.hash)).map(|parent| (*key, *parent)));
+        let parents = commit.parents.iter().enumerate().filter(|(_, p)| found.contains(&p.hash));
+        let first = |(n, p): &(usize, &Key)| !commit.parents.iter().take(*n).any(|q| q == *p);
+        edges.extend(parents.filter(first).map(|(_, parent)| (*key, *parent)));
     }
     Ok(Graph { nodes, edges })
 }
 
-/// The commits that a walk visits, by hash.
-pub(super) type Found = HashMap<Hash, (Key, Arc<CommitData>)>;
+/// The commits that a walk visits.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The numbers of what it visits, and of what it leaves out.
+    numbers: Numbers,
+    /// By their numbers; nothing for what is left out.
+    commits: Vec<Option<Arc<CommitData>>>,
+}
+
+impl Found {
+    pub(super) fn get(&self, hash: &Hash) -> Option<(&Key, &Arc<CommitData>)> {
+        self.at(self.numbers.get(hash)?)
+    }
+
+    pub(super) fn contains(&self, hash: &Hash) -> bool {
+        self.get(hash).is_some()
+    }
+
+    fn at(&self, number: usize) -> Option<(&Key, &Arc<CommitData>)> {
+        Some((self.numbers.key(number)?, self.commits.get(number)?.as_ref()?))
+    }
+}
 
 /// Loads what a walk visits, layer by layer.
 pub(super) fn collect(
@@ -121,20 +142,23 @@ pub(super) fn collect(
     mut options: WalkOptions<'_>,
 ) -> Result<Found> {
     let min: HashSet<Hash> = options.min.iter().map(|key| key.hash).collect();
-    let mut seen = HashSet::new();
-    let mut found = Found::new();
-    let mut frontier: Vec<Key> = heads.iter().copied().filter(|k| seen.insert(k.hash)).collect();
+    let mut found = Found::default();
+    let mut frontier = heads.to_vec();
+    frontier.retain(|key| found.numbers.add(*key).1);
     let mut depth = 0;
     while !frontier.is_empty() {
         let last = options.depth.is_some_and(|max| depth >= max);
+        // New keys are numbered in the order in which they are loaded.
         for (key, commit) in super::load(source, core::mem::take(&mut frontier))? {
             if options.skip.as_mut().is_some_and(|skip| skip(&key, &commit)) {
+                found.commits.push(None);
                 continue;
             }
             if !last && !min.contains(&key.hash) {
-                frontier.extend(commit.parents.iter().filter(|p| seen.insert(p.hash)));
+                let parents = commit.parents.iter();
+                frontier.extend(parents.filter(|parent| found.numbers.add(**parent).1));
             }
-            found.insert(key.hash, (key, commit));
+            found.commits.push(Some(commit));
         }
         depth += 1;
     }
@@ -142,45 +166,45 @@ pub(super) fn collect(
 }
 
 /// A commit that may come next.
-#[derive(PartialEq, Eq)]
-struct Ready {
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Ready<'a> {
     date: i64,
-    hash: Reverse<Hash>,
-}
-
-impl Ord for Ready {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.date.cmp(&other.date).then_with(|| self.hash.cmp(&other.hash))
-    }
-}
-impl PartialOrd for Ready {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    hash: Reverse<&'a Hash>,
+    number: usize,
 }
 
 /// Children before parents, newest first (Kahn's algorithm with a heap).
 pub(super) fn sort(found: &Found) -> Vec<(Key, Arc<CommitData>)> {
-    let mut children: HashMap<Hash, usize> = HashMap::new();
-    for (_, commit) in found.values() {
-        commit.parents.iter().for_each(|p| *children.entry(p.hash).or_default() += 1);
-    }
-    let ready = |key: &Key, commit: &CommitData| Ready {
-        date: commit.info.committer.date,
-        hash: Reverse(key.hash),
-    };
-    let heads = found.values().filter(|(key, _)| !children.contains_key(&key.hash));
-    let mut heap: BinaryHeap<Ready> = heads.map(|(key, commit)| ready(key, commit)).collect();
-    let mut sorted = Vec::with_capacity(found.len());
-    while let Some(next) = heap.pop() {
-        let Some((key, commit)) = found.get(&next.hash.0) else { continue };
-        sorted.push((*key, Arc::clone(commit)));
-        for parent in &commit.parents {
+    let count = found.numbers.len();
+    let mut children = alloc::vec![0_usize; count];
+    // The numbers of all parents, commit by commit, and where those of a commit begin.
+    let mut parents = Vec::with_capacity(count);
+    let mut begins = Vec::with_capacity(count + 1);
+    for commit in &found.commits {
+        begins.push(parents.len());
+        let named = commit.iter().flat_map(|commit| &commit.parents);
+        for parent in named.filter_map(|parent| found.numbers.get(&parent.hash)) {
+            parents.push(parent);
             // Counted once for each mention, so that a parent named twice is released once.
-            let Some(left) = children.get_mut(&parent.hash) else { continue };
+            children.get_mut(parent).into_iter().for_each(|count| *count += 1);
+        }
+    }
+    begins.push(parents.len());
+    let ready = |number: usize| {
+        let (key, commit) = found.at(number)?;
+        Some(Ready { date: commit.info.committer.date, hash: Reverse(&key.hash), number })
+    };
+    let heads = children.iter().enumerate().filter(|(_, count)| **count == 0);
+    let mut heap: BinaryHeap<_> = heads.filter_map(|(number, _)| ready(number)).collect();
+    let mut sorted = Vec::with_capacity(count);
+    while let Some(Ready { number, .. }) = heap.pop() {
+        sorted.extend(found.at(number).map(|(key, commit)| (*key, commit.clone())));
+        let range = begins.get(number).zip(begins.get(number + 1)).map(|(from, to)| *from..*to);
+        for parent in range.and_then(|range| parents.get(range)).unwrap_or_default() {
+            let Some(left) = children.get_mut(*parent) else { continue };
             *left -= 1;
-            if let (0, Some((key, commit))) = (*left, found.get(&parent.hash)) {
-                heap.push(ready(key, commit));
+            if *left == 0 {
+                heap.extend(ready(*parent));
             }
         }
     }

@@ -114,6 +114,10 @@ impl<C> fmt::Debug for Commit<C> {
 impl Store {
     /// The decoded commits of some keys, all of which must be there.
     pub(crate) fn load_commits(&self, keys: &[Key]) -> Result<Vec<Arc<CommitData>>> {
+        let resident = |key: &Key| self.backend().resident_commit(key);
+        if let Some(commits) = keys.iter().map(resident).collect() {
+            return Ok(commits);
+        }
         self.objects(keys)?.iter().map(|object| self.decode_commit(object)).collect()
     }
 
