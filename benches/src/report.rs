@@ -10,7 +10,7 @@ use crate::notes::{Figure, Notes};
 use crate::record::Record;
 use crate::workloads;
 
-/// What stands above the lines of [`line`].
+/// What stands above the lines of [`line()`].
 pub const HEADINGS: &str = "workload       case                             store           keys \
                             shape       ops    cpu us/op       p50 us       p99 us  read/op \
                             written/op  bytes/op syncs/op  load";

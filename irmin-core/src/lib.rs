@@ -28,7 +28,7 @@
 //! - [`containers`] are types whose merges never conflict: counters, logs, sets, text, queues.
 //! - [`backend::Backend`] is what stores implement: objects and refs, with one atomic write.
 //! - [`Format`] is how a store's bytes are made: git's objects, or those of OCaml Irmin.
-//! - [`slice`] takes a part of a history from one store to another, as a value or a file.
+//! - [`mod@slice`] takes a part of a history from one store to another, as a value or a file.
 //! - [`Error`] is the only error; its [`ErrorKind`] says what to do about it.
 //!
 //! # Layers

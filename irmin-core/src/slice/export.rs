@@ -22,7 +22,7 @@ use crate::tree::Store;
 const BATCH: usize = 16;
 
 impl<C: Contents> Repo<C> {
-    /// A part of the history, as a value: see the [module](self).
+    /// A part of the history, as a value: see [`slice`](mod@crate::slice).
     ///
     /// # Errors
     /// As [`Repo::export_objects`].

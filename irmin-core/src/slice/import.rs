@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 4 << 20;
 impl<C: Contents> Repo<C> {
     /// Takes in the objects of a slice: all of them, or none if something is wrong with one.
     ///
-    /// No branch moves; [`Imported::heads`] says what to move one to. See the [module](self).
+    /// No branch moves; [`Imported::heads`] says what to move one to. See [`slice`](mod@crate::slice).
     ///
     /// # Errors
     /// As [`Repo::import_objects`].
