@@ -162,7 +162,7 @@ fn prefix(format: &Format, len: u64) -> Vec<u8> {
 /// let inner = Arc::new(MemoryBackend::new(Format::new(FormatSpec::native())));
 /// let chunked = Chunked::new(inner.clone(), Chunking::default())?;
 /// let main = Repo::new(Arc::new(chunked), Context::new("ann", || 0))?.main()?;
-/// let mut film: Vec<u8> = (0..1_000_000_u32).flat_map(|n| (n * n).to_be_bytes()).collect();
+/// let mut film: Vec<u8> = (0..1_000_000_u32).flat_map(|n| n.wrapping_mul(n).to_be_bytes()).collect();
 /// main.set("film", film.clone(), "4 MB, in pieces")?;
 /// let before = inner.object_count();
 /// film[2_000_000] ^= 1;
