@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod builtins;
 mod checks;
 mod runtime;
 

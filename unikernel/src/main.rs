@@ -13,6 +13,8 @@
 extern crate alloc;
 
 mod boot;
+#[path = "../../no-std-check/src/builtins.rs"]
+mod builtins;
 mod machine;
 mod memory;
 mod runtime;
