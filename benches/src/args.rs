@@ -23,6 +23,7 @@ pub(crate) struct Args {
     pub(crate) shape: Shape,
     pub(crate) divisor: usize,
     pub(crate) json: bool,
+    pub(crate) count: bool,
     pub(crate) work: PathBuf,
 }
 
@@ -31,10 +32,11 @@ pub(crate) fn help() -> String {
     let mut text = String::from(
         "usage: irmin-benches [--workload W1,W7] [--store mem-irmin,mem-native,mem-git,git]\n\
          \x20                    [--keys 10000] [--shape 3level|flat|ocaml] [--full | --divisor 20]\n\
-         \x20                    [--dir DIR] [--json]\n\
+         \x20                    [--dir DIR] [--json] [--count]\n\
          \x20      irmin-benches report FILE...     a page from files of JSON records\n\n\
          --full does everything as often as the definitions say, and --divisor a part of that.\n\
-         --dir is where stores with files are made.\n\nworkloads:\n",
+         --dir is where stores with files are made. --count counts what is asked of stores in\n\
+         memory too, which makes them slower.\n\nworkloads:\n",
     );
     for workload in workloads::ALL {
         text += &format!("  {:<14} {}\n", workload.id, workload.about);
@@ -55,6 +57,7 @@ impl Args {
             shape: Shape::Levels,
             divisor: 20,
             json: false,
+            count: false,
             work: std::env::temp_dir(),
         };
         let mut args = args.peekable();
@@ -76,6 +79,7 @@ impl Args {
                 "--full" => run.divisor = 1,
                 "--dir" => run.work = PathBuf::from(text()?),
                 "--json" => run.json = true,
+                "--count" => run.count = true,
                 "--help" | "-h" => return Ok(Command::Help),
                 _ => return Err(format!("{arg} is not known\n\n{}", help())),
             }

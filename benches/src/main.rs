@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> irmin_core::Result<()> {
-    let meter = Meter { work: args.work.clone() };
+    let meter = Meter { work: args.work.clone(), count: args.count };
     if args.json {
         println!("{}", serde_json::json!({ "machine": Machine::this() }));
     } else {

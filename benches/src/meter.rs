@@ -15,6 +15,9 @@ use crate::store::Store;
 pub struct Meter {
     /// Where stores are made.
     pub work: PathBuf,
+    /// Whether to count what is asked of stores in memory, which makes them slower: see
+    /// [`Store::new`].
+    pub count: bool,
 }
 
 /// What is measured.

@@ -35,9 +35,9 @@ pub struct Record {
     pub p99_us: f64,
     /// The longest one.
     pub max_us: f64,
-    /// What was asked of the store.
+    /// What was asked of the store, if that was counted.
     #[serde(flatten)]
-    pub objects: Objects,
+    pub objects: Option<Objects>,
     /// What was done to files, if the store has any.
     #[serde(flatten)]
     pub files: Option<Files>,
@@ -86,8 +86,8 @@ pub struct Files {
 /// The counters of a store at a moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
-    /// Of the store.
-    pub objects: Counts,
+    /// Of the store, if it counts.
+    pub objects: Option<Counts>,
     /// Of its files.
     pub files: Option<IoCounts>,
 }
@@ -95,14 +95,14 @@ pub struct Counters {
 impl Counters {
     /// What was counted since.
     #[must_use]
-    pub fn since(&self, before: &Counters) -> (Objects, Option<Files>) {
-        let (now, then) = (&self.objects, &before.objects);
-        let objects = Objects {
+    pub fn since(&self, before: &Counters) -> (Option<Objects>, Option<Files>) {
+        let then = before.objects.unwrap_or_default();
+        let objects = self.objects.map(|now| Objects {
             objects_read: now.objects_read - then.objects_read,
             object_bytes_read: now.bytes_read - then.bytes_read,
             objects_written: now.objects_written - then.objects_written,
             bytes_hashed: now.bytes_written - then.bytes_written,
-        };
+        });
         let then = before.files.unwrap_or_default();
         let files = self.files.map(|now| Files {
             write_bytes: now.bytes_written - then.bytes_written,

@@ -19,7 +19,7 @@ pub const HEADINGS: &str = "workload       case                             stor
 #[must_use]
 pub fn line(record: &Record) -> String {
     let per_op = |n: u64| n as f64 / record.ops as f64;
-    let files = record.files.unwrap_or_default();
+    let (objects, files) = (record.objects.unwrap_or_default(), record.files.unwrap_or_default());
     format!(
         "{:<14} {:<32} {:<10} {:>9} {:<6} {:>8} {:>12} {:>12} {:>12} {:>8.2} {:>10.2} {:>9.0} \
          {:>8.2} {:>5.2}",
@@ -32,8 +32,8 @@ pub fn line(record: &Record) -> String {
         figure(record.cpu_us_per_op),
         figure(record.p50_us),
         figure(record.p99_us),
-        per_op(record.objects.objects_read),
-        per_op(record.objects.objects_written),
+        per_op(objects.objects_read),
+        per_op(objects.objects_written),
         per_op(files.write_bytes),
         per_op(files.syncs),
         record.load1.unwrap_or_default(),
@@ -243,7 +243,7 @@ fn table(records: &[&Record], notes: &Notes) -> String {
             notes.figure(r).and_then(|note| note.target_us).map_or(String::new(), figure),
             figure(r.p50_us),
             figure(r.p99_us),
-            per_op(r.objects.objects_written),
+            r.objects.map_or(String::new(), |objects| per_op(objects.objects_written)),
             r.peak_rss.map_or(String::new(), |peak| (peak >> 20).to_string()),
         );
     }

@@ -82,7 +82,8 @@ pub struct Store {
     pub kind: Kind,
     /// The repository on it.
     pub repo: Repo,
-    counted: Arc<Counted>,
+    backend: Arc<dyn Backend>,
+    counted: Option<Arc<Counted>>,
     io: Option<Arc<CountedIo>>,
     dir: Option<Arc<TempDir>>,
 }
@@ -93,14 +94,25 @@ pub const CACHE: usize = 64 << 20;
 impl Store {
     /// An empty store, its files, if any, in a new directory inside `work`.
     ///
+    /// What is read from a store with files and written to it is always counted. That of one in
+    /// memory is only if asked for: it hands out decoded directories, which a decorator that counts
+    /// keeps from its readers.
+    ///
     /// # Errors
     /// Those of making it.
-    pub fn new(kind: Kind, work: &Path) -> Result<Self> {
-        let memory = |spec| Arc::new(MemoryBackend::new(Format::new(spec)));
+    pub fn new(kind: Kind, work: &Path, count: bool) -> Result<Self> {
+        let memory = |spec| {
+            let memory = Arc::new(MemoryBackend::new(Format::new(spec)));
+            if count {
+                let counted = Arc::new(Counted::new(memory));
+                return Store::over(kind, counted.clone(), Some(counted), CACHE);
+            }
+            Store::over(kind, memory, None, CACHE)
+        };
         match kind {
-            Kind::MemIrmin => Store::over(kind, memory(FormatSpec::irmin_mem()), None, None, CACHE),
-            Kind::MemNative => Store::over(kind, memory(FormatSpec::native()), None, None, CACHE),
-            Kind::MemGit => Store::over(kind, memory(FormatSpec::git()), None, None, CACHE),
+            Kind::MemIrmin => memory(FormatSpec::irmin_mem()),
+            Kind::MemNative => memory(FormatSpec::native()),
+            Kind::MemGit => memory(FormatSpec::git()),
             Kind::Git => {
                 let dir = tempfile::tempdir_in(work).map_err(|e| {
                     let why = format!("no directory can be made in {}", work.display());
@@ -115,16 +127,14 @@ impl Store {
     fn over(
         kind: Kind,
         backend: Arc<dyn Backend>,
-        io: Option<Arc<CountedIo>>,
-        dir: Option<Arc<TempDir>>,
+        counted: Option<Arc<Counted>>,
         cache: usize,
     ) -> Result<Self> {
-        let counted = Arc::new(Counted::new(backend));
         let clock = AtomicI64::new(1_700_000_000);
         let tick = move || clock.fetch_add(1, Ordering::Relaxed);
-        let repo = Repo::new(counted.clone(), Context::new("bench <bench@example.com>", tick))?;
+        let repo = Repo::new(backend.clone(), Context::new("bench <bench@example.com>", tick))?;
         let repo = repo.with_limits(Limits { cache, ..Limits::default() });
-        Ok(Store { kind, repo, counted, io, dir })
+        Ok(Store { kind, repo, backend, counted, io: None, dir: None })
     }
 
     /// The same store through a new handle, whose caches are empty: a git repository is opened
@@ -135,7 +145,7 @@ impl Store {
     pub fn reopen(&self, cache: usize) -> Result<Self> {
         match &self.dir {
             Some(dir) => open_git(dir.clone(), cache),
-            None => Store::over(self.kind, self.counted.clone(), None, None, cache),
+            None => Store::over(self.kind, self.backend.clone(), self.counted.clone(), cache),
         }
     }
 
@@ -162,7 +172,7 @@ impl Store {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let files = self.io.as_ref().map(|io| io.counts());
-        Counters { objects: self.counted.counts(), files }
+        Counters { objects: self.counted.as_ref().map(|counted| counted.counts()), files }
     }
 
     /// Where its files are.
@@ -174,13 +184,15 @@ impl Store {
 
 /// Opens a repository, counting what is written to its files.
 fn open_git(dir: Arc<TempDir>, cache: usize) -> Result<Store> {
-    let mut counted = None;
+    let mut files = None;
     let mut options = Options::default();
     options.cache = cache;
     let backend = GitBackend::open_through(dir.path(), &options, |io: Arc<dyn Io>| {
         let io = Arc::new(CountedIo::new(io));
-        counted = Some(io.clone());
+        files = Some(io.clone());
         io
     })?;
-    Store::over(Kind::Git, Arc::new(backend), counted, Some(dir), cache)
+    let counted = Arc::new(Counted::new(Arc::new(backend)));
+    let store = Store::over(Kind::Git, counted.clone(), Some(counted), cache)?;
+    Ok(Store { io: files, dir: Some(dir), ..store })
 }

@@ -50,7 +50,7 @@ const BOUNDS: &[Bound] = &[
 
 fn records(kind: Kind, workload: &str) -> Vec<Record> {
     let work = tempfile::tempdir().unwrap();
-    let meter = Meter { work: work.path().to_owned() };
+    let meter = Meter { work: work.path().to_owned(), count: true };
     let mut records = Vec::new();
     let workload = workloads::ALL.iter().find(|w| w.id == workload).unwrap();
     let emit = &mut |record: Record| records.push(record);
@@ -64,10 +64,10 @@ fn workloads_stay_within_their_bounds() {
     for bound in BOUNDS {
         let records = records(bound.kind, bound.workload);
         let record = records.iter().find(|record| record.case == bound.case).unwrap();
-        let files = record.files.unwrap_or_default();
+        let (objects, files) = (record.objects.unwrap(), record.files.unwrap_or_default());
         let counted = [
-            ("objects read", record.objects.objects_read, bound.read),
-            ("objects written", record.objects.objects_written, bound.written),
+            ("objects read", objects.objects_read, bound.read),
+            ("objects written", objects.objects_written, bound.written),
             ("bytes", files.write_bytes, bound.bytes),
             ("syncs", files.syncs, bound.syncs),
         ];

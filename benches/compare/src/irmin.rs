@@ -17,7 +17,7 @@ pub(crate) struct Irmin {
 
 impl Irmin {
     pub(crate) fn new(kind: Kind, keys: Rc<Keys>) -> Result<Self> {
-        let store = Store::new(kind, &std::env::temp_dir())?;
+        let store = Store::new(kind, &std::env::temp_dir(), false)?;
         Ok(Irmin { store, keys })
     }
 }

@@ -87,7 +87,7 @@ impl Setup<'_> {
     }
 
     fn empty(&self) -> Result<Store> {
-        Store::new(self.kind, self.meter.work())
+        Store::new(self.kind, self.meter.work(), self.meter.count)
     }
 
     /// A store with all keys.
