@@ -423,7 +423,9 @@ impl<R: BufRead> Reader<R> {
         if let Some(end) = what.strip_prefix(b"<<") {
             let mut data = Vec::new();
             loop {
-                let line = self.line()?.ok_or_else(|| self.wrong("`data <<` does not end"))?;
+                // What looks like a comment is data here.
+                let line = self.raw_line(self.limit.saturating_add(2))?;
+                let line = line.ok_or_else(|| self.wrong("`data <<` does not end"))?;
                 if line == end {
                     return Ok(data);
                 }
@@ -458,20 +460,26 @@ impl<R: BufRead> Reader<R> {
             return Ok(Some(line));
         }
         loop {
-            let mut line = Vec::new();
-            let bound = u64::try_from(LINE).unwrap_or(u64::MAX);
-            self.input.by_ref().take(bound).read_until(b'\n', &mut line).map_err(|e| io(&e))?;
-            self.number = self.number.saturating_add(1);
-            if line.is_empty() {
-                return Ok(None);
-            }
-            if line.pop_if(|last| *last == b'\n').is_none() && line.len() >= LINE {
-                return Err(self.wrong("the line is too long"));
-            }
-            if line.first() != Some(&b'#') {
-                return Ok(Some(line));
+            match self.raw_line(LINE)? {
+                Some(line) if line.first() == Some(&b'#') => {}
+                line => return Ok(line),
             }
         }
+    }
+
+    /// The next line without its end, whatever it begins with.
+    fn raw_line(&mut self, most: usize) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let bound = u64::try_from(most).unwrap_or(u64::MAX);
+        self.input.by_ref().take(bound).read_until(b'\n', &mut line).map_err(|e| io(&e))?;
+        self.number = self.number.saturating_add(1);
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line.pop_if(|last| *last == b'\n').is_none() && line.len() >= most {
+            return Err(self.wrong("the line is too long"));
+        }
+        Ok(Some(line))
     }
 
     fn wrong(&self, why: &str) -> Error {
@@ -525,6 +533,14 @@ mod tests {
         assert_eq!(found[7], Command::Change(Change::Rename(path("x \""), path("y z"))));
     }
 
+    /// Comments stand between commands: in data a line that begins so is a line.
+    #[test]
+    fn comments_are_not_taken_out_of_data() {
+        let found = all(b"# talk\nblob\n# more\nmark :1\ndata <<E\n# title\n#\ntext\nE\n# end\n");
+        let data = b"# title\n#\ntext\n".to_vec();
+        assert_eq!(found.unwrap(), [Command::Blob { mark: Some(1), data }]);
+    }
+
     #[test]
     fn what_is_refused() {
         for (stream, why) in [
@@ -537,6 +553,7 @@ mod tests {
             (b"blob\ndata 2000\n", "at most 1000 bytes"),
             (b"blob\ndata x\n", "number of bytes"),
             (b"blob\ndata <<E\nabc\n", "does not end"),
+            (b"blob\ndata <<E\nabc", "does not end"),
             (b"blob\nmark 1\n", "a mark is"),
             (b"blob\nmark :0\n", "a mark is"),
             (b"commit refs/heads/x\ndata 0\n", "needs a committer"),
