@@ -89,10 +89,11 @@ pub(crate) fn export<C: Contents>(
         progress: Progress::new(out, "exporting", "commits"),
     };
     stream.put("feature done\n")?;
-    // All commits are made on one ref, and then every ref is put where it belongs. One with only
-    // annotated tags needs a name too, which is taken away again.
-    let scratch = "refs/heads/main";
-    let on = refs.first().map_or(scratch, |target| target.name.as_str()).to_owned();
+    // All commits are made on one ref that the stream is about, and then every ref is put where it
+    // belongs. Where there are only annotated tags it is one of those: it is told last.
+    let first = refs.first().map(|target| target.name.to_string());
+    let first = first.or_else(|| tags.first().map(|(name, ..)| name.to_ref().to_string()));
+    let on = first.unwrap_or_default();
     for commit in log {
         stream.commit(&on, commit)?;
     }
@@ -101,9 +102,6 @@ pub(crate) fn export<C: Contents>(
     }
     for (name, id, target, said) in &tags {
         stream.tag(name.as_str(), *id, *target, said)?;
-    }
-    if refs.is_empty() && !tags.is_empty() {
-        stream.put(&format!("reset {on}\nfrom {}\n\n", "0".repeat(40)))?;
     }
     stream.put("done\n")?;
     stream.progress.finish();

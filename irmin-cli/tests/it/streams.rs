@@ -181,6 +181,33 @@ fn branches_do_not_lose_commits() {
     place.feed(&into[..4], "commit HEAD\ncommitter a <b> 1 +0000\ndata 0\n").fails(1);
 }
 
+/// A store with nothing but an annotated tag: its stream takes nothing from whoever reads it.
+#[test]
+fn a_tag_alone() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "-b", "x", "a", "1"]).ok();
+    place.run(["tag", "v1", "x", "-m", "first"]).ok();
+    place.run(["branch", "delete", "x"]).ok();
+    place.run(["export", "tag.fe", "--format", "git-fast"]).ok();
+    place.git(&["init", "-q", "-b", "main", "mine"]).ok();
+    git(&place, "mine", &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    let main = git(&place, "mine", &["rev-parse", "main"]);
+    import_with_git(&place, "tag.fe", "mine");
+    assert_eq!(git(&place, "mine", &["rev-parse", "main"]), main);
+    assert_eq!(
+        git(&place, "mine", &["rev-parse", "refs/tags/v1"]),
+        git(&place, "store.git", &["rev-parse", "refs/tags/v1"])
+    );
+    let import = ["import", "tag.fe", "--format", "git-fast", "--verify", "--root"];
+    place.run([&import[..], &["mine"]].concat()).ok();
+    assert_eq!(git(&place, "mine", &["rev-parse", "main"]), main);
+    place.run([&import[..], &["new.git"]].concat()).ok();
+    assert_eq!(refs(&place, "new.git"), refs(&place, "store.git"));
+}
+
 /// Random changes of files, as streams: git's own reading of them is the measure.
 #[test]
 fn changes_are_read_as_git_reads_them() {
