@@ -110,7 +110,9 @@ impl ImportArgs {
             let refs: Vec<Value> = told
                 .refs
                 .iter()
-                .map(|(name, hash)| json!({"ref": name.to_string(), "id": hash.to_string()}))
+                .map(|(name, now)| {
+                    json!({"ref": name.to_string(), "id": now.map(|id| id.to_string())})
+                })
                 .collect();
             session.out.json(&json!({
                 "commits": told.commits,
@@ -121,8 +123,11 @@ impl ImportArgs {
             }))?;
             return Ok(Exit::Ok);
         }
-        for (name, hash) in &told.refs {
-            session.out.detail(&format!("{name} is at {hash}"));
+        for (name, now) in &told.refs {
+            session.out.detail(&match now {
+                Some(id) => format!("{name} is at {id}"),
+                None => format!("{name} is removed"),
+            });
         }
         let (commits, values) = (count(told.commits, "commit"), count(told.values, "value"));
         let verified = if self.verify {

@@ -29,8 +29,8 @@ pub(crate) struct Tally {
     pub(crate) commits: u64,
     pub(crate) values: u64,
     pub(crate) tags: u64,
-    /// The refs that were made or moved, and where they are now.
-    pub(crate) refs: Vec<(RefName, Hash)>,
+    /// The refs that were made, moved or removed, and where they are now.
+    pub(crate) refs: Vec<(RefName, Option<Hash>)>,
     /// How many hashes were compared and are the same.
     pub(crate) same: u64,
     /// The first that is another one: what the stream tells, and what it is.
@@ -47,13 +47,35 @@ struct Open {
     root: Directory,
 }
 
+/// Where a stream has put a ref.
+#[derive(Clone, Copy)]
+enum Put {
+    /// Nowhere so far: its next commit has no parent.
+    Nowhere,
+    /// On an object.
+    At(Key),
+    /// Away: it shall not be.
+    Away,
+}
+
+impl Put {
+    fn key(self) -> Option<Key> {
+        match self {
+            Put::At(key) => Some(key),
+            Put::Nowhere | Put::Away => None,
+        }
+    }
+}
+
 struct Import<'a> {
     bulk: Bulk<'a>,
+    /// What a revision names in the store as it was before.
+    before: &'a dyn Fn(&str) -> irmin_core::Result<Key>,
     /// Whether the bytes of a value are one of the type of the store.
     check: fn(Bytes) -> irmin_core::Result<()>,
     marks: HashMap<u64, Key>,
-    /// Where the refs of the stream are, with their directories.
-    refs: BTreeMap<RefName, Option<Key>>,
+    refs: BTreeMap<RefName, Put>,
+    /// The directories of the commits of the stream.
     trees: HashMap<Hash, Key>,
     open: Option<Open>,
     tally: Tally,
@@ -68,8 +90,10 @@ pub(crate) fn import<C: Contents>(
     note: Note,
 ) -> Outcome<Tally> {
     let mut reader = Reader::new(input, repo.limits().value);
+    let before = |name: &str| Ok(Key::from(repo.resolve(name)?.id().hash()));
     let mut import = Import {
         bulk: repo.bulk()?,
+        before: &before,
         check: |bytes| C::decode(bytes).map(drop),
         marks: HashMap::new(),
         refs: BTreeMap::new(),
@@ -93,9 +117,11 @@ pub(crate) fn import<C: Contents>(
     let edits = import.edits(repo, options.force)?;
     let Import { bulk, mut tally, .. } = import;
     for edit in &edits {
-        if let Some(Target::Object(key)) = &edit.new {
-            tally.refs.push((edit.name.clone(), key.hash));
-        }
+        let now = match &edit.new {
+            Some(Target::Object(key)) => Some(key.hash),
+            Some(Target::Symbolic(_)) | None => None,
+        };
+        tally.refs.push((edit.name.clone(), now));
     }
     match bulk.publish(edits, Durability::Durable, note)? {
         Published::Done { .. } => Ok(tally),
@@ -120,8 +146,13 @@ impl Import<'_> {
                 let name = ref_name(&name)?;
                 let from = from.map(|from| self.resolve(&from)).transpose()?;
                 // Git's way to say that a ref shall not be.
-                let none = from.filter(|key| key.hash.as_bytes().iter().any(|byte| *byte != 0));
-                self.refs.insert(name, none);
+                let away = |key: &Key| key.hash.as_bytes().iter().all(|byte| *byte == 0);
+                let put = match from {
+                    None => Put::Nowhere,
+                    Some(key) if away(&key) => Put::Away,
+                    Some(key) => Put::At(key),
+                };
+                self.refs.insert(name, put);
             }
         }
         Ok(())
@@ -142,7 +173,7 @@ impl Import<'_> {
 
     fn begin(&mut self, header: Header) -> Outcome<()> {
         let branch = ref_name(&header.branch)?;
-        let before = self.refs.get(&branch).copied().flatten();
+        let before = self.refs.get(&branch).and_then(|put| put.key());
         let first = match &header.from {
             Some(from) => Some(self.resolve(from)?),
             None => before,
@@ -246,7 +277,7 @@ impl Import<'_> {
         let key = self.bulk.commit(&CommitData { tree, parents, info })?;
         self.trees.insert(key.hash, tree);
         self.remember(header.mark, key);
-        self.refs.insert(branch, Some(key));
+        self.refs.insert(branch, Put::At(key));
         self.tally.commits += 1;
         self.compare(header.original, key.hash);
         Ok(())
@@ -266,7 +297,7 @@ impl Import<'_> {
             message: tag.message.clone(),
         })?;
         self.remember(tag.mark, key);
-        self.refs.insert(name.to_ref(), Some(key));
+        self.refs.insert(name.to_ref(), Put::At(key));
         self.tally.tags += 1;
         self.compare(tag.original.clone(), key.hash);
         Ok(())
@@ -283,21 +314,28 @@ impl Import<'_> {
     }
 
     fn resolve(&self, name: &Name) -> Outcome<Key> {
-        let unknown = |text: &str| {
-            let why = format!("the stream refers to `{text}`, which it has not told of");
+        let unknown = |text: &str, why: &str| {
+            let why = format!("the stream refers to `{text}`, which {why}");
             Error::new(Code::InvalidValue, why)
         };
         match name {
             Name::Mark(mark) => {
-                Ok(self.marks.get(mark).copied().ok_or_else(|| unknown(&format!(":{mark}")))?)
+                let found = self.marks.get(mark).copied();
+                Ok(found.ok_or_else(|| unknown(&format!(":{mark}"), "it has not told of"))?)
             }
             Name::Other(text) => {
                 if let Ok(name) = text.parse::<RefName>()
-                    && let Some(Some(key)) = self.refs.get(&name)
+                    && let Some(put) = self.refs.get(&name)
                 {
-                    return Ok(*key);
+                    return Ok(put.key().ok_or_else(|| unknown(text, "it has put nowhere"))?);
                 }
-                Ok(text.parse::<Hash>().map(Key::from).map_err(|_| unknown(text))?)
+                if let Ok(hash) = text.parse::<Hash>() {
+                    return Ok(Key::from(hash));
+                }
+                (self.before)(text).map_err(|e| match e.code() {
+                    Code::NotFound => unknown(text, "neither it nor the store has").into(),
+                    _ => e.into(),
+                })
             }
         }
     }
@@ -319,34 +357,38 @@ impl Import<'_> {
     /// The changes of refs; without `force` none may lose commits.
     fn edits<C: Contents>(&self, repo: &Repo<C>, force: bool) -> Outcome<Vec<RefEdit>> {
         let mut edits = Vec::new();
-        for (name, key) in &self.refs {
-            let Some(new) = *key else { continue };
+        for (name, put) in &self.refs {
+            let new = match *put {
+                Put::Nowhere => continue,
+                Put::At(key) => Some(Target::Object(key)),
+                Put::Away => None,
+            };
             let old = repo.backend().read_ref(name, View::Tip)?;
-            let new_target = Target::Object(new);
-            if old.as_ref() == Some(&new_target) {
+            if old == new {
                 continue;
             }
-            let expected = match old {
-                None => Expected::Absent,
-                Some(old) => {
-                    let forward = match &old {
-                        Target::Object(old) if name.branch().is_some() => {
-                            self.bulk.is_ancestor(*old, new)?
-                        }
-                        _ => false,
-                    };
-                    if !forward && !force {
-                        let why = format!(
-                            "`{name}` is there, and not an ancestor of {}; nothing was written",
-                            new.hash
-                        );
-                        let hint = "--force puts it where the stream says";
-                        return Err(Failure::precondition(why).hint(hint).into());
-                    }
-                    Expected::Is(old)
+            let forward = match (&old, *put) {
+                (None, _) => true,
+                (Some(Target::Object(old)), Put::At(new)) if name.branch().is_some() => {
+                    self.bulk.is_ancestor(*old, new)?
                 }
+                _ => false,
             };
-            edits.push(RefEdit { name: name.clone(), expected, new: Some(new_target) });
+            if !forward && !force {
+                let (why, hint) = match *put {
+                    Put::At(new) => (
+                        format!("is there, and not an ancestor of {}", new.hash),
+                        "--force puts it where the stream says",
+                    ),
+                    Put::Nowhere | Put::Away => {
+                        ("is there, and the stream removes it".into(), "--force removes it")
+                    }
+                };
+                let why = format!("`{name}` {why}; nothing was written");
+                return Err(Failure::precondition(why).hint(hint).into());
+            }
+            let expected = old.map_or(Expected::Absent, Expected::Is);
+            edits.push(RefEdit { name: name.clone(), expected, new });
         }
         Ok(edits)
     }

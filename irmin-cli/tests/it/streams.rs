@@ -181,6 +181,44 @@ fn branches_do_not_lose_commits() {
     place.feed(&into[..4], "commit HEAD\ncommitter a <b> 1 +0000\ndata 0\n").fails(1);
 }
 
+/// A stream goes on from what the store has, and takes refs away.
+#[test]
+fn streams_name_what_is_there() {
+    let place = Place::new();
+    place.run(["set", "a", "1", "-m", "one"]).ok();
+    place.run(["tag", "v1", "-m", "first"]).ok();
+    let import = ["import", "-", "--format", "git-fast", "--json"];
+    let commit = |branch: &str, from: &str| {
+        format!(
+            "commit refs/heads/{branch}\ncommitter a <b@c> 1 +0000\ndata 0\n\nfrom {from}\n\
+             M 644 inline b\ndata 1\n2\n\n"
+        )
+    };
+    place.feed(&import, commit("main", "refs/heads/main^0")).ok();
+    assert_eq!(place.run(["tree"]).ok().lines().count(), 2);
+    for (branch, from) in [("x", "refs/tags/v1^0"), ("y", "main~1"), ("z", "refs/heads/x")] {
+        place.feed(&import, commit(branch, from)).ok();
+        assert_eq!(place.run(["get", "-b", branch, "a"]).ok(), "1", "{from}");
+    }
+    let told = place.feed(&import, commit("main", "refs/heads/none")).fails(2);
+    assert!(told.contains("`refs/heads/none`, which neither it nor the store has"), "{told}");
+    // A ref that the stream has put nowhere is not the one of the store.
+    let nowhere = format!("reset refs/heads/x\n{}", commit("n", "refs/heads/x"));
+    assert!(place.feed(&import, nowhere).fails(2).contains("put nowhere"));
+
+    let removal = format!("reset refs/heads/x\nfrom {}\n\n", "0".repeat(40));
+    let told = place.feed(&import, &removal).fails(4);
+    assert!(told.contains("the stream removes it") && told.contains("--force"), "{told}");
+    let told = place.feed(&[&import[..], &["--force"]].concat(), &removal).ok();
+    assert!(told.contains(r#""refs":[{"ref":"refs/heads/x","id":null}]"#), "{told}");
+    assert_eq!(place.run(["branches"]).ok(), "main\ny\nz\n");
+    // It is gone already; and one that came and went was never there.
+    place.feed(&import, &removal).ok();
+    let came = format!("{}{}", commit("w", "main"), removal.replace("/x", "/w"));
+    place.feed(&import, came).ok();
+    assert_eq!(place.run(["branches"]).ok(), "main\ny\nz\n");
+}
+
 /// A store with nothing but an annotated tag: its stream takes nothing from whoever reads it.
 #[test]
 fn a_tag_alone() {
