@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use irmin_core::{Metadata, Path};
 use serde_json::{Map, Value};
 
+use crate::commands::export::today;
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
@@ -123,6 +125,11 @@ pub(crate) fn parse_mode(name: &str) -> Result<Metadata, String> {
         "normal" | "100644" => Ok(Metadata::Normal),
         "exec" | "100755" => Ok(Metadata::Exec),
         "link" | "120000" => Ok(Metadata::Link),
+        // What old programs wrote is told as it is, and written as git does today.
+        _ if name.len() == 6 && name.starts_with("100") => match u32::from_str_radix(name, 8) {
+            Ok(mode) => Ok(today(Metadata::Other(mode))),
+            Err(_) => Err(format!("unknown mode `{name}`: not a number in octal digits")),
+        },
         _ => Err(format!("unknown mode `{name}`: one of normal, exec, link")),
     }
 }
@@ -164,6 +171,22 @@ mod tests {
                 Op::Test { path: cafe, value: Some(Vec::new()) },
             ]
         );
+    }
+
+    #[test]
+    fn modes_of_old() {
+        for (name, mode) in [
+            ("100644", Metadata::Normal),
+            ("100664", Metadata::Normal),
+            ("100600", Metadata::Normal),
+            ("100755", Metadata::Exec),
+            ("100775", Metadata::Exec),
+        ] {
+            assert_eq!(parse_mode(name), Ok(mode));
+        }
+        for name in ["100999", "1006", "040000", "100+64", ""] {
+            assert!(parse_mode(name).is_err(), "{name}");
+        }
     }
 
     #[test]

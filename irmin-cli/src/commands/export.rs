@@ -99,8 +99,8 @@ impl ExportArgs {
         if let Some(first) = told.changed.first() {
             let many = count(told.changed.len() as u64, "commit");
             session.out.warn(&format!(
-                "{many} (first {first}) with headers that a stream has no place for: they will \
-                 have other hashes"
+                "{many} (first {first}) with headers or modes that a stream has no place for: they \
+                 will have other hashes"
             ));
         }
         if silent {
@@ -193,7 +193,7 @@ impl ExportArgs {
                 }
                 TreeKind::Value(metadata) => {
                     files += 1;
-                    target.file(path, leaf, metadata == Metadata::Exec)?;
+                    target.file(path, leaf, today(metadata) == Metadata::Exec)?;
                 }
                 _ => skipped.push(prefix.join(path).to_string()),
             }
@@ -232,6 +232,16 @@ pub(crate) fn leaves<C: Contents>(
         _ => Ok(ControlFlow::Continue(())),
     })?;
     end.outcome()
+}
+
+/// The mode that git gives a file today: old programs wrote other permissions, of which only one bit
+/// counts.
+pub(crate) fn today(metadata: Metadata) -> Metadata {
+    match metadata {
+        Metadata::Other(mode) if mode & 0o100 != 0 => Metadata::Exec,
+        Metadata::Other(_) => Metadata::Normal,
+        known => known,
+    }
 }
 
 /// The directory that is written, and nothing outside of it.

@@ -9,6 +9,7 @@ use irmin_core::{
 };
 
 use super::Sink;
+use crate::commands::export::today;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -130,15 +131,18 @@ impl<C: Contents> Stream<'_, C> {
             Some((_, parent)) => parent.tree(),
             None => Tree::empty(),
         };
+        let (text, mut exact) = header(commit.info()).map_err(|e| e.context(commit.id()))?;
         let mut removed = Vec::new();
         let mut set = Vec::new();
         for Change { path, new, .. } in before.diff(&commit.tree())? {
             match new {
                 None => removed.push(path),
-                Some(new) => set.push((self.content(&path, &new)?, path)),
+                Some(new) => {
+                    exact &= !matches!(new.root_kind(), TreeKind::Value(Metadata::Other(_)));
+                    set.push((self.content(&path, &new)?, path));
+                }
             }
         }
-        let (text, exact) = header(commit.info()).map_err(|e| e.context(commit.id()))?;
         if !exact {
             self.tally.changed.push(commit.id());
         }
@@ -179,9 +183,11 @@ impl<C: Contents> Stream<'_, C> {
             (TreeKind::Opaque(0o160_000), KindedHash::Node(id)) => {
                 return Ok(format!("160000 {id}"));
             }
-            (TreeKind::Value(Metadata::Normal), KindedHash::Value(id, _)) => ("100644", id.hash()),
-            (TreeKind::Value(Metadata::Exec), KindedHash::Value(id, _)) => ("100755", id.hash()),
-            (TreeKind::Value(Metadata::Link), KindedHash::Value(id, _)) => ("120000", id.hash()),
+            (TreeKind::Value(metadata), KindedHash::Value(id, _)) => match today(metadata) {
+                Metadata::Link => ("120000", id.hash()),
+                Metadata::Exec => ("100755", id.hash()),
+                _ => ("100644", id.hash()),
+            },
             _ => {
                 let why = format!("`{path}` has a mode that a stream has no place for");
                 return Err(Failure::from(Error::new(Code::Unrepresentable, why)).into());

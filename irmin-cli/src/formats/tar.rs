@@ -8,7 +8,7 @@ use irmin_core::{Commit, Contents, KindedHash, Metadata, Path, Tree, TreeKind};
 
 use super::Sink;
 use super::untar::TREE;
-use crate::commands::export::leaves;
+use crate::commands::export::{leaves, today};
 use crate::exit::Outcome;
 use crate::progress::Progress;
 
@@ -57,7 +57,7 @@ pub(crate) fn export<C: Contents>(
             name: path.as_bytes(),
             link: &target,
             size: if link { 0 } else { value.len() },
-            mode: match metadata {
+            mode: match today(metadata) {
                 Metadata::Link => 0o777,
                 Metadata::Exec => 0o755,
                 _ => 0o644,

@@ -246,6 +246,41 @@ fn a_tag_alone() {
     assert_eq!(refs(&place, "new.git"), refs(&place, "store.git"));
 }
 
+/// Files with permissions that git does not write any more go out as git takes them out.
+#[test]
+fn modes_of_old() {
+    if !irmin_tests::needs("git") || !irmin_tests::needs("tar") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let blob = git(&place, "store.git", &["rev-parse", "main:a"]);
+    let listed = format!("100664 blob {0}\tgroup\n100775 blob {0}\trun\n", blob.trim());
+    place.write("listed", listed);
+    let made = place.other("sh", &["-c", "git -C store.git mktree < listed"]).ok();
+    let commit = git(&place, "store.git", &["commit-tree", "-m", "old", made.trim()]);
+    git(&place, "store.git", &["update-ref", "refs/heads/main", commit.trim()]);
+    let told = place.run(["export", "old.fe", "--format", "git-fast"]);
+    assert!(told.err.contains("headers or modes"), "{told:?}");
+    place.other("sh", &["-c", "git -C store.git fast-export main > theirs.fe"]).ok();
+    for (file, format, root) in [
+        ("old.fe", "git-fast", "0.git"),
+        ("old.tar", "tar", "1.git"),
+        ("old.jsonl", "jsonl", "2.git"),
+    ] {
+        place.run(["export", file, "--format", format, "--force"]).ok();
+        place.run(["import", file, "--format", format, "--root", root]).ok();
+        let entry = |name: &str| git(&place, root, &["ls-tree", "main", name]);
+        assert!(entry("group").starts_with("100644 "), "{format}");
+        assert!(entry("run").starts_with("100755 "), "{format}");
+    }
+    place.run(["import", "theirs.fe", "--format", "git-fast", "--root", "theirs.git"]).ok();
+    assert_eq!(refs(&place, "0.git"), refs(&place, "theirs.git"));
+    place.run(["export", "out"]).ok();
+    place.run(["import", "out", "--root", "3.git"]).ok();
+    assert!(git(&place, "3.git", &["ls-tree", "main", "run"]).starts_with("100755 "));
+}
+
 /// Random changes of files, as streams: git's own reading of them is the measure.
 #[test]
 fn changes_are_read_as_git_reads_them() {
