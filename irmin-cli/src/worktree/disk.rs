@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
+use gix_index::entry::Stat;
 use irmin_core::backend::ValueRead;
 use irmin_core::{Error, HashFunction};
 
@@ -75,21 +76,33 @@ impl Disk {
         }
     }
 
-    /// Whether what was found at a path is this entry.
-    pub(super) fn is(&self, path: &[u8], found: &Found, entry: &Entry) -> Result<bool, Failure> {
+    /// How the file that was found at a path looks, if it is this entry.
+    pub(super) fn is(
+        &self,
+        path: &[u8],
+        found: &Found,
+        entry: &Entry,
+    ) -> Result<Option<Stat>, Failure> {
         let file = self.file(path)?;
         let failed = |e: io::Error| Failure::file(&file, &e);
+        // Looked at before it is read: who writes to it meanwhile makes it another one for git.
+        let stat = || stat(gix_index::fs::Metadata::from_path_no_follow(&file)).map_err(failed);
         match found {
             Found::File { exec } if entry.mode != LINK => {
-                let mode = !self.modes || *exec == (entry.mode == EXEC);
-                Ok(mode && hash_file(&file).map_err(failed)? == Some(entry.id))
+                if self.modes && *exec != (entry.mode == EXEC) {
+                    return Ok(None);
+                }
+                let stat = stat()?;
+                let same = hash_file(&file).map_err(failed)? == Some(entry.id);
+                Ok(same.then_some(stat))
             }
             Found::Link if entry.mode == LINK => {
+                let stat = stat()?;
                 let target = fs::read_link(&file).map_err(failed)?;
                 let target = crate::args::bytes_of(target.into_os_string());
-                Ok(hash("blob", &target) == Some(entry.id))
+                Ok((hash("blob", &target) == Some(entry.id)).then_some(stat))
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 
@@ -126,13 +139,13 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a file, where nothing but empty directories may be.
+    /// Makes a file, where nothing but empty directories may be, and says how it looks.
     pub(super) fn write(
         &self,
         path: &[u8],
         entry: &Entry,
         value: &mut dyn ValueRead,
-    ) -> Result<(), Failure> {
+    ) -> Result<Stat, Failure> {
         let file = self.file(path)?;
         let above: Vec<&Path> =
             file.ancestors().skip(1).take_while(|dir| **dir != self.root).collect();
@@ -149,15 +162,23 @@ impl Disk {
         if entry.mode == LINK {
             let mut target = Vec::new();
             copy(value, entry, &mut target, &file)?;
-            return make_link(&target, &file).map_err(failed);
+            make_link(&target, &file).map_err(failed)?;
+            return stat(gix_index::fs::Metadata::from_path_no_follow(&file)).map_err(failed);
         }
         let mut options = OpenOptions::new();
         // Making it new follows no link, and replaces nothing that came meanwhile.
         options.write(true).create_new(true);
         set_mode(&mut options, entry.mode == EXEC);
         let mut opened = options.open(&file).map_err(failed)?;
-        copy(value, entry, &mut opened, &file)
+        copy(value, entry, &mut opened, &file)?;
+        stat(gix_index::fs::Metadata::from_file(&opened)).map_err(failed)
     }
+}
+
+/// What the index keeps of how a file looks.
+fn stat(found: io::Result<gix_index::fs::Metadata>) -> io::Result<Stat> {
+    // A clock before 1970 makes git read the file, no more.
+    Ok(Stat::from_fs(&found?).unwrap_or_default())
 }
 
 /// Copies a value piece by piece, and checks that it is the one of the entry.

@@ -16,14 +16,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
-use gix_index::entry::{Flags, Mode, Stage, Stat};
+use gix_index::entry::{Flags, Mode, Stage};
 use irmin_core::backend::{Backend, ValueRead, Wait};
 use irmin_core::{Code, Error, Hash, Key};
 
 use crate::commands::export::absent;
 use crate::exit::Failure;
 use disk::Disk;
-use plan::Plan;
+use plan::{Done, Plan};
 use trees::{Changes, Entry};
 
 /// The longest file of attributes that is looked at.
@@ -93,7 +93,8 @@ impl WorkTree {
                 return Err(Failure::file(&lock, &e));
             }
             let what = format!("another program works on the index: {} exists", lock.display());
-            return Err(Error::new(Code::Locked, what).into());
+            return Err(Failure::from(Error::new(Code::Locked, what))
+                .hint("try again when it has finished; if none does, one left it: remove it"));
         }
         let read = gix_index::File::at_or_default(
             &path,
@@ -164,7 +165,7 @@ impl WorkTree {
     ) -> Result<Touched, Failure> {
         let changes = trees::diff(&self.git, id(from)?, id(to)?)?;
         self.refuse_filters(index, &changes)?;
-        let (plan, obstacles) = plan::plan(&self.disk, &changes, |path| index.entry(path))?;
+        let (mut plan, obstacles) = plan::plan(&self.disk, &changes, |path| index.entry(path))?;
         in_the_way(
             "have changes that would be lost",
             "commit them with git, or put them aside with `git stash`",
@@ -179,11 +180,12 @@ impl WorkTree {
         for path in &plan.remove {
             self.disk.remove(path)?;
         }
-        for (path, entry) in &plan.write {
-            self.disk.write(path, entry, &mut *value(store, entry.id)?)?;
+        for (path, entry) in plan.write {
+            let stat = self.disk.write(&path, &entry, &mut *value(store, entry.id)?)?;
+            plan.index.insert(path, Some((entry, stat)));
         }
         if !plan.index.is_empty() {
-            self.write_index(index, &plan)?;
+            index.write(&plan.index)?;
         }
         Ok(touched)
     }
@@ -227,27 +229,26 @@ impl WorkTree {
             None => Ok(()),
         }
     }
+}
 
-    /// Writes what was done into the index.
-    fn write_index(&self, index: &mut Index, plan: &Plan) -> Result<(), Failure> {
-        let file = &mut index.file;
-        let touched: std::collections::BTreeSet<&[u8]> =
-            plan.index.iter().map(|(path, _)| path.as_slice()).collect();
-        file.remove_entries(|_, path, _| touched.contains(&**path));
-        for (path, entry) in &plan.index {
-            let Some(entry) = entry else { continue };
-            let at = self.disk.file(path)?;
-            let found = gix_index::fs::Metadata::from_path_no_follow(&at)
-                .map_err(|e| Failure::file(&at, &e))?;
-            let stat = Stat::from_fs(&found).unwrap_or_default();
-            let mode = Mode::from_bits_truncate(entry.mode);
-            file.dangerously_push_entry(
-                stat,
-                entry.id,
-                Flags::empty(),
-                mode,
-                path.as_slice().into(),
-            );
+impl Index {
+    /// Writes what was done into it.
+    fn write(&mut self, done: &Done) -> Result<(), Failure> {
+        let file = &mut self.file;
+        let read = file.timestamp().unix_seconds();
+        for entry in file.entries_mut() {
+            // Such a file may have been changed after it was looked at, in the same tick of the
+            // clock. Git knows from the time of the index, which will be a later one: without a size
+            // it looks into the file.
+            if i64::from(entry.stat.mtime.secs) >= read {
+                entry.stat.size = 0;
+            }
+        }
+        file.remove_entries(|_, path, _| done.contains_key::<[u8]>(path));
+        for (path, entry) in done {
+            let Some((Entry { mode, id }, stat)) = *entry else { continue };
+            let (mode, path) = (Mode::from_bits_truncate(mode), path.as_slice().into());
+            file.dangerously_push_entry(stat, id, Flags::empty(), mode, path);
         }
         file.sort_entries();
         // What git keeps there of whole directories does not hold any more.
@@ -255,17 +256,15 @@ impl WorkTree {
         let mut bytes = Vec::new();
         file.write_to(&mut bytes, gix_index::write::Options::default())
             .map_err(|e| git_failure("the index", &e))?;
-        let lock = &index.lock;
+        let lock = &self.lock;
         let failed = |e: io::Error| Failure::file(lock, &e);
         let mut opened = fs::OpenOptions::new().write(true).open(lock).map_err(failed)?;
         opened.write_all(&bytes).and_then(|()| opened.sync_all()).map_err(failed)?;
         fs::rename(lock, lock.with_extension("")).map_err(failed)?;
-        index.held = false;
+        self.held = false;
         Ok(())
     }
-}
 
-impl Index {
     fn entry(&self, path: &[u8]) -> Option<Entry> {
         let entry = self.file.entry_by_path(path.into())?;
         Some(Entry { mode: entry.mode.bits(), id: entry.id })

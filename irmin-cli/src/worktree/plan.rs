@@ -1,12 +1,16 @@
 //! What has to be done to a working tree, decided before anything is touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use gix_index::entry::Stat;
 use irmin_core::Path;
 
 use super::disk::{Disk, Found};
 use super::trees::{Changes, Entry, SUBMODULE};
 use crate::exit::Failure;
+
+/// What the index is to have of paths.
+pub(super) type Done = BTreeMap<Vec<u8>, Option<(Entry, Stat)>>;
 
 /// What is done when nothing is in the way.
 #[derive(Debug, Default, PartialEq)]
@@ -15,8 +19,8 @@ pub(super) struct Plan {
     pub(super) remove: BTreeSet<Vec<u8>>,
     /// Files to write.
     pub(super) write: Vec<(Vec<u8>, Entry)>,
-    /// What the index has of each path afterwards.
-    pub(super) index: Vec<(Vec<u8>, Option<Entry>)>,
+    /// What the index has of each path afterwards; what is written is added then.
+    pub(super) index: Done,
 }
 
 /// What is in the way.
@@ -50,18 +54,22 @@ pub(super) fn plan(
             continue;
         }
         let found = disk.look(path)?;
-        plan.index.push((path.clone(), *new));
         if let Some(new) = new {
-            if disk.is(path, &found, new)? {
+            if let Some(stat) = disk.is(path, &found, new)? {
+                plan.index.insert(path.clone(), Some((*new, stat)));
                 continue;
             }
             plan.write.push((path.clone(), *new));
+        } else {
+            plan.index.insert(path.clone(), None);
         }
         match (old, &found) {
             (_, Found::Absent) => {}
             // Where it was, something else is now: there is nothing of it to remove.
             (Some(_), Found::Below(_)) if new.is_none() => {}
-            (Some(old), Found::File { .. } | Found::Link) if disk.is(path, &found, old)? => {
+            (Some(old), Found::File { .. } | Found::Link)
+                if disk.is(path, &found, old)?.is_some() =>
+            {
                 plan.remove.insert(path.clone());
             }
             (Some(_), Found::File { .. } | Found::Link | Found::Dir | Found::Other) => {

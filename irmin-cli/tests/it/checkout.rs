@@ -126,6 +126,32 @@ fn after_a_write() {
     assert_eq!(irmin(&place, &["set", "-b", "draft", "a", "elsewhere"]).err, "");
 }
 
+/// Git tells a change of the same size, made in the second of the `git add`, by the time of the
+/// index alone: it is told after we wrote the index too.
+#[test]
+fn changes_in_the_same_second_stay_known() {
+    let Some(place) = place() else { return };
+    // What else git would tell it by.
+    git(&place, &["config", "core.trustctime", "false"]);
+    git(&place, &["config", "core.checkStat", "minimal"]);
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    let date = |name: &str| {
+        let file = fs::File::options().append(true).open(place.path(&format!("work/{name}")));
+        file.unwrap().set_modified(then).unwrap();
+    };
+    irmin(&place, &["branch", "create", "draft"]).ok();
+    irmin(&place, &["set", "-b", "draft", "a", "by irmin"]).ok();
+    place.write("work/dir/b", "1\n");
+    date("dir/b");
+    git(&place, &["add", "dir/b"]);
+    place.write("work/dir/b", "2\n");
+    date("dir/b");
+    date(".git/index");
+    irmin(&place, &["checkout", "draft"]).ok();
+    assert_eq!(read(&place, "a"), "by irmin");
+    assert_eq!(git(&place, &["diff", "--name-only"]), "dir/b");
+}
+
 #[test]
 fn nothing_of_anybody_is_lost() {
     let Some(place) = place() else { return };
