@@ -13,7 +13,7 @@ use crate::names;
 use crate::output::count;
 use crate::settings::StoreKind;
 use crate::store::location;
-use crate::worktree::{Index, Touched, WorkTree};
+use crate::worktree::{Index, Touched, WorkTree, empty_tree};
 
 /// How many commits back the one is looked for that the working tree shows.
 const BACK: usize = 1000;
@@ -44,7 +44,8 @@ struct Place<C> {
 
 impl<C: Contents> Place<C> {
     fn tree(&self) -> Option<Hash> {
-        self.commit.as_ref().map(|commit| commit.tree_id().hash())
+        let tree = self.commit.as_ref().map(|commit| commit.tree_id().hash());
+        tree.or_else(empty_tree)
     }
 
     /// As git writes it into its journal.
@@ -136,26 +137,30 @@ fn base<C: Contents>(
     index: &Index,
 ) -> Outcome<Option<Hash>> {
     let shown = index.tree();
-    if shown == here.tree() || shown.is_none() {
-        return Ok(here.tree());
+    if shown == here.tree() {
+        return Ok(shown);
     }
-    let mut before: Vec<CommitId> = Vec::new();
+    let mut before: Vec<Option<CommitId>> = Vec::new();
     if let (Some(journal), Target::Symbolic(branch)) = (&session.journal, &here.target) {
         let operations = journal.operations()?.operations;
         let changes = operations.iter().flat_map(|operation| &operation.changes);
         for change in changes.filter(|change| change.name == *branch) {
-            if let Some(Target::Object(key)) = &change.old {
-                before.push(CommitId::from(key.hash));
+            match &change.old {
+                Some(Target::Object(key)) => before.push(Some(CommitId::from(key.hash))),
+                Some(Target::Symbolic(_)) => {}
+                None => before.push(None),
             }
         }
     }
     before.truncate(BACK);
     let mut seen = BTreeSet::new();
-    for id in before {
-        // What was collected since shows nothing.
-        if let (true, Ok(Some(commit))) = (seen.insert(id), repo.commit(id))
-            && Some(commit.tree_id().hash()) == shown
-        {
+    for id in before.into_iter().filter(|id| seen.insert(*id)) {
+        let tree = match id {
+            // What was collected since shows nothing.
+            Some(id) => repo.commit(id).ok().flatten().map(|commit| commit.tree_id().hash()),
+            None => empty_tree(),
+        };
+        if tree == shown {
             return Ok(shown);
         }
     }

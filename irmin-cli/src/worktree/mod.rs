@@ -291,6 +291,11 @@ impl Drop for Index {
     }
 }
 
+/// The tree without files.
+pub(crate) fn empty_tree() -> Option<Hash> {
+    Hash::new(ObjectId::empty_tree(gix::hash::Kind::Sha1).as_slice()).ok()
+}
+
 /// The `HEAD` of another working tree of the repository at a place that is on a branch, whether the
 /// repository is bare or not.
 ///

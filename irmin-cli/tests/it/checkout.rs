@@ -126,6 +126,28 @@ fn after_a_write() {
     assert_eq!(irmin(&place, &["set", "-b", "draft", "a", "elsewhere"]).err, "");
 }
 
+/// A repository without a commit shows nothing, and then what the first ones brought.
+#[test]
+fn from_nothing() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.git(&["init", "-q", "-b", "main", "work"]).ok();
+    assert_eq!(irmin(&place, &["checkout"]).err, "");
+    irmin(&place, &["set", "a", "1"]).ok();
+    irmin(&place, &["set", "dir/b", "2"]).ok();
+    assert_eq!(irmin(&place, &["checkout"]).err, "");
+    clean(&place);
+    assert_eq!((read(&place, "a"), read(&place, "dir/b")), ("1".into(), "2".into()));
+    // The first commit is undone, and so are its files.
+    irmin(&place, &["undo", "2"]).ok();
+    irmin(&place, &["undo", "1"]).ok();
+    irmin(&place, &["checkout"]).ok();
+    assert_eq!(status(&place), "");
+    assert!(!place.path("work/a").exists());
+}
+
 /// Git tells a change of the same size, made in the second of the `git add`, by the time of the
 /// index alone: it is told after we wrote the index too.
 #[test]
