@@ -102,10 +102,11 @@ impl GitBackend {
         self.refs.io.clone()
     }
 
-    /// Whether it says that it has no working tree.
+    /// Whether it has no working tree: what a bare repository says of itself does not hold for the
+    /// trees that are linked to it.
     #[must_use]
     pub fn is_bare(&self) -> bool {
-        self.settings.bare
+        self.settings.bare && !self.is_linked()
     }
 
     /// Whether it was opened through a linked working tree, which has a `HEAD` of its own.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs;
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
@@ -17,6 +18,7 @@ use crate::names;
 use crate::progress::Progress;
 use crate::settings::StoreKind;
 use crate::store::location;
+use crate::worktree::common_dir;
 
 /// Count what is in the store, and how large it is.
 ///
@@ -206,17 +208,22 @@ fn print(session: &mut Session<'_>, indent: &str, row: &Map<String, Value>) -> O
 
 /// The bytes of all files of the store; none for a store in memory.
 fn stored(session: &Session<'_>) -> Outcome<Option<u64>> {
-    if matches!(session.settings.store, StoreKind::Mem | StoreKind::GitMem) {
-        return Ok(None);
-    }
-    let root = location(&session.settings)?;
-    // The files of a working copy are not the store.
-    let inner = root.join(".git");
-    let mut todo: Vec<PathBuf> = vec![if inner.is_dir() { inner } else { root }];
+    let root = match session.settings.store {
+        StoreKind::Mem | StoreKind::GitMem => return Ok(None),
+        StoreKind::Fs => location(&session.settings)?,
+        // The files of a working copy are not the store.
+        StoreKind::Git => common_dir(&location(&session.settings)?)?,
+    };
+    let mut todo: Vec<PathBuf> = vec![root];
     let mut bytes = 0_u64;
     while let Some(dir) = todo.pop() {
-        let failed = |e: std::io::Error| Failure::file(&dir, &e);
-        for entry in fs::read_dir(&dir).map_err(failed)? {
+        let failed = |e: io::Error| Failure::file(&dir, &e);
+        let entries = match fs::read_dir(&dir) {
+            // Others write to the store meanwhile.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let path = entry.map_err(failed)?.path();
             bytes = bytes.saturating_add(size(&path, &mut todo)?);
         }
@@ -232,8 +239,7 @@ fn size(path: &FilePath, todo: &mut Vec<PathBuf>) -> Outcome<u64> {
             Ok(0)
         }
         Ok(found) => Ok(found.len()),
-        // Others write to the store meanwhile.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(e) => Err(Failure::file(path, &e).into()),
     }
 }

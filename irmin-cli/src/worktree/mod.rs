@@ -76,7 +76,9 @@ impl WorkTree {
 
     /// The `HEAD` of another working tree of the repository that is on a branch.
     pub(crate) fn is_taken(&self, branch: &str) -> Option<PathBuf> {
-        taken(&self.git, branch)
+        let bare = self.git.config_snapshot().boolean("core.bare").unwrap_or(false);
+        let main = self.git.common_dir().join("HEAD");
+        taken(&self.git, branch).filter(|head| !bare || *head != main)
     }
 
     /// Locks the index and reads it.
@@ -289,6 +291,15 @@ impl Drop for Index {
             let _ = fs::remove_file(&self.lock);
         }
     }
+}
+
+/// The directory that all working trees of the repository at a place share.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn common_dir(location: &Path) -> Result<PathBuf, Failure> {
+    let git = gix::open(location).map_err(|e| git_failure("the repository", &e))?;
+    Ok(git.common_dir().to_owned())
 }
 
 /// The tree without files.

@@ -325,6 +325,32 @@ fn linked_working_trees() {
     clean(&place);
 }
 
+/// A working tree that is linked to a bare repository is one like others.
+#[test]
+fn linked_to_a_bare_one() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    place.git(&["-C", "store.git", "worktree", "add", "-q", "-b", "draft", "../work", "main"]).ok();
+    let told = irmin(&place, &["set", "a", "2"]).err;
+    assert!(told.contains("`irmin checkout` brings it along"), "{told}");
+    irmin(&place, &["checkout"]).ok();
+    assert_eq!((read(&place, "a"), status(&place)), ("2".into(), String::new()));
+    // The repository is on `main` too, but nobody sees files of it.
+    irmin(&place, &["checkout", "main"]).ok();
+    assert_eq!((read(&place, "a"), status(&place)), ("1".into(), String::new()));
+    // What is stored is in the repository, not in the working tree.
+    place.write("work/unknown", "x".repeat(1 << 20));
+    let stored = |run: Run| {
+        let row: serde_json::Value = serde_json::from_str(&run.ok()).unwrap();
+        row["stored_bytes"].as_u64().unwrap()
+    };
+    let (there, here) = (place.run(["stats", "--json"]), irmin(&place, &["stats", "--json"]));
+    assert_eq!(stored(there), stored(here));
+}
+
 #[test]
 fn without_a_working_tree() {
     let place = Place::new();
