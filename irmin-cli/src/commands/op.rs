@@ -135,7 +135,7 @@ fn print(session: &mut Session<'_>, operation: &Operation) -> Outcome<()> {
     let date = time::format(operation.date, &time::local());
     let what = match operation.origin {
         Origin::Outside => String::from("another program"),
-        _ => format!("{}: {}: {}", operation.author, operation.command, operation.message),
+        _ => format!("{}: {}", operation.author, done(operation)),
     };
     let what = out.foreign(what.as_bytes());
     out.line([number.as_slice(), b"  ", date.as_bytes(), b"  ", &what].concat())?;
@@ -144,6 +144,20 @@ fn print(session: &mut Session<'_>, operation: &Operation) -> Outcome<()> {
         out.line([b"    ".as_slice(), &text].concat())?;
     }
     Ok(())
+}
+
+/// The command and the message. Many messages begin with the word of the command, which is for
+/// those who read them elsewhere, such as in a reflog.
+fn done(operation: &Operation) -> String {
+    let Operation { command, message, .. } = operation;
+    let word = command.split(' ').next().unwrap_or_default();
+    let (first, rest) = message.split_at_checked(word.len()).unwrap_or((message, ""));
+    let said = first == word && !rest.starts_with(char::is_alphanumeric);
+    let named = first.eq_ignore_ascii_case(word) && rest.starts_with(':');
+    match said || named {
+        true => format!("{command}{rest}"),
+        false => format!("{command}: {message}"),
+    }
 }
 
 /// The name of a ref as people write it.
@@ -197,4 +211,37 @@ fn operation_json(operation: &Operation) -> Value {
         "message": (!outside).then_some(&operation.message),
         "changes": changes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_once() {
+        let told = |command: &str, message: &str| {
+            let (command, message) = (command.to_owned(), message.to_owned());
+            let (author, changes) = (String::new(), Vec::new());
+            let origin = Origin::Here;
+            done(&Operation { number: 1, origin, date: 0, author, command, message, changes })
+        };
+        assert_eq!(told("tag", "tag: 1234"), "tag: 1234");
+        assert_eq!(
+            told("branch create", "branch: created from 1"),
+            "branch create: created from 1"
+        );
+        assert_eq!(
+            told("branch rename", "Branch: renamed a to b"),
+            "branch rename: renamed a to b"
+        );
+        assert_eq!(told("undo", "undo operation 3"), "undo operation 3");
+        assert_eq!(told("set", "set"), "set");
+        assert_eq!(told("set", "settle"), "set: settle");
+        assert_eq!(told("set", "Set up"), "set: Set up");
+        assert_eq!(told("set", "two"), "set: two");
+        assert_eq!(told("set", ""), "set: ");
+        assert_eq!(told("set", "s\u{e9}t"), "set: s\u{e9}t");
+        assert_eq!(told("import", "import demo"), "import demo");
+        assert_eq!(told("tag create", "tag: 1234"), "tag create: 1234");
+    }
 }

@@ -27,7 +27,7 @@ fn undo_and_again() {
     assert_eq!(place.run(["get", "a"]).ok(), "2");
     let text = place.run(["op", "log", "-n", "1"]).ok();
     let (first, change) = text.split_once('\n').unwrap();
-    assert_eq!(first, "4  Sun Sep 09 01:46:40 2001  ann <ann@example.org>: undo: undo operation 3");
+    assert_eq!(first, "4  Sun Sep 09 01:46:40 2001  ann <ann@example.org>: undo operation 3");
     assert!(change.starts_with("    main: "), "{change}");
     assert!(place.run(["op"]).ok().contains(": set: two\n"));
 
