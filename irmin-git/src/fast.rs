@@ -13,6 +13,9 @@ use irmin_core::{Bytes, Code, Error, Path, Result, Signature, Zone};
 /// The longest line: a path with every byte escaped, and its command.
 const LINE: usize = 512 << 10;
 
+/// The longest value that is told as a whole.
+const WHOLE: u64 = 1 << 20;
+
 /// What a command names: a mark of the stream, an object by its hash, or a branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Name {
@@ -22,13 +25,22 @@ pub enum Name {
     Other(String),
 }
 
+/// The bytes of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Data {
+    /// All of them.
+    Whole(Vec<u8>),
+    /// So many, more than a mebibyte: to be read from the [`Reader`] before its next command.
+    Large(u64),
+}
+
 /// What a file becomes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Content {
     /// An object.
     Object(Name),
     /// The bytes that follow.
-    Inline(Vec<u8>),
+    Inline(Data),
 }
 
 /// One change of the files of a commit.
@@ -101,7 +113,7 @@ pub enum Command {
         /// Its mark.
         mark: Option<u64>,
         /// Its bytes.
-        data: Vec<u8>,
+        data: Data,
     },
     /// A commit begins.
     Commit(Box<Header>),
@@ -120,11 +132,14 @@ pub enum Command {
 
 /// Reads a stream.
 ///
+/// The bytes of a value that is [large](Data::Large) are read through [`irmin_core::io::Read`]; what
+/// is not read is passed over.
+///
 /// ```
-/// use irmin_git::fast::{Command, Reader};
+/// use irmin_git::fast::{Command, Data, Reader};
 /// let stream = b"blob\nmark :1\ndata 5\nhello\n";
 /// let mut reader = Reader::new(&stream[..], 1 << 20);
-/// let blob = Command::Blob { mark: Some(1), data: b"hello".to_vec() };
+/// let blob = Command::Blob { mark: Some(1), data: Data::Whole(b"hello".to_vec()) };
 /// assert_eq!(reader.next()?, Some(blob));
 /// assert_eq!(reader.next()?, None);
 /// # Ok::<(), irmin_core::Error>(())
@@ -132,9 +147,13 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
-    /// The largest value or message.
+    /// The largest message, and value that is told as a whole.
     limit: usize,
     number: u64,
+    /// How many bytes of a large value are still to come.
+    left: u64,
+    /// Whether the line end that may follow data is still to be looked for.
+    after_data: bool,
     /// A line that was read and not used.
     pending: Option<Vec<u8>>,
     /// Whether changes may come.
@@ -145,12 +164,14 @@ pub struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader whose values have at most `limit` bytes.
+    /// A reader whose messages, and values that are told as a whole, have at most `limit` bytes.
     pub fn new(input: R, limit: usize) -> Self {
         Reader {
             input,
             limit,
             number: 0,
+            left: 0,
+            after_data: false,
             pending: None,
             in_commit: false,
             wants_done: false,
@@ -165,6 +186,7 @@ impl<R: BufRead> Reader<R> {
     /// command that is not known, `payload_too_large` for a value over the limit, and `io`.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Command>> {
+        self.pass_over()?;
         while !self.ended {
             let Some(line) = self.line()? else {
                 if self.wants_done {
@@ -196,7 +218,7 @@ impl<R: BufRead> Reader<R> {
             b"blob" if rest.is_empty() => {
                 let mark = self.mark()?;
                 self.original()?;
-                Ok(Some(Command::Blob { mark, data: self.data()? }))
+                Ok(Some(Command::Blob { mark, data: self.value()? }))
             }
             b"commit" => self.commit(rest).map(Some),
             b"tag" => self.tag(rest).map(Some),
@@ -278,7 +300,7 @@ impl<R: BufRead> Reader<R> {
                 let mode = self.mode(mode)?;
                 let path = self.path(path)?;
                 let content = match content {
-                    b"inline" => Content::Inline(self.data()?),
+                    b"inline" => Content::Inline(self.value()?),
                     name => Content::Object(self.name(name)?),
                 };
                 Change::Modify { mode, content, path }
@@ -404,54 +426,101 @@ impl<R: BufRead> Reader<R> {
         Ok(None)
     }
 
-    /// The bytes behind `data`, and the line end that may follow them.
+    /// A message: the bytes behind `data`, and the line end that may follow them.
     fn data(&mut self) -> Result<Vec<u8>> {
-        let data = self.counted()?;
+        let what = self.announced()?;
+        let data = match what.strip_prefix(b"<<") {
+            Some(end) => self.delimited(end)?,
+            None => {
+                let len = self.len(&what)?;
+                self.counted(len)?
+            }
+        };
         self.pending = self.line()?.filter(|line| !line.is_empty());
         Ok(data)
     }
 
-    /// The bytes behind `data`: counted, or up to a line of their own.
-    fn counted(&mut self) -> Result<Vec<u8>> {
-        let Some(what) = self.word(b"data")? else {
-            return Err(self.wrong("`data` is needed here"));
-        };
-        let over = |limit: usize| {
-            let why = format!("a value or a message has at most {limit} bytes here");
-            Error::new(Code::PayloadTooLarge, why)
-        };
-        if let Some(end) = what.strip_prefix(b"<<") {
-            let mut data = Vec::new();
-            loop {
-                // What looks like a comment is data here.
-                let line = self.raw_line(self.limit.saturating_add(2))?;
-                let line = line.ok_or_else(|| self.wrong("`data <<` does not end"))?;
-                if line == end {
-                    return Ok(data);
+    /// A value; one that is large is left for the caller.
+    fn value(&mut self) -> Result<Data> {
+        let what = self.announced()?;
+        self.after_data = true;
+        match what.strip_prefix(b"<<") {
+            Some(end) => self.delimited(end).map(Data::Whole),
+            None => match self.len(&what)? {
+                len if len > WHOLE => {
+                    self.left = len;
+                    Ok(Data::Large(len))
                 }
-                data.extend_from_slice(&line);
-                data.push(b'\n');
-                if data.len() > self.limit {
-                    return Err(over(self.limit));
-                }
+                len => self.counted(len).map(Data::Whole),
+            },
+        }
+    }
+
+    /// What stands behind `data`.
+    fn announced(&mut self) -> Result<Vec<u8>> {
+        self.word(b"data")?.ok_or_else(|| self.wrong("`data` is needed here"))
+    }
+
+    fn len(&self, digits: &[u8]) -> Result<u64> {
+        let digits = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'));
+        let len = digits.and_then(|text| text.parse().ok());
+        len.ok_or_else(|| self.wrong("`data` needs a number of bytes"))
+    }
+
+    fn over(&self) -> Error {
+        let why = format!("a value or a message has at most {} bytes here", self.limit);
+        Error::new(Code::PayloadTooLarge, why)
+    }
+
+    /// The lines up to one of their own.
+    fn delimited(&mut self, end: &[u8]) -> Result<Vec<u8>> {
+        let mut data = Vec::new();
+        loop {
+            // What looks like a comment is data here.
+            let line = self.raw_line(self.limit.saturating_add(2))?;
+            let line = line.ok_or_else(|| self.wrong("`data <<` does not end"))?;
+            if line == end {
+                return Ok(data);
+            }
+            data.extend_from_slice(&line);
+            data.push(b'\n');
+            if data.len() > self.limit {
+                return Err(self.over());
             }
         }
-        let digits = std::str::from_utf8(&what).ok().filter(|text| !text.starts_with('+'));
-        let len: usize = digits
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| self.wrong("`data` needs a number of bytes"))?;
-        if len > self.limit {
-            return Err(over(self.limit));
+    }
+
+    /// So many bytes.
+    fn counted(&mut self, len: u64) -> Result<Vec<u8>> {
+        if usize::try_from(len).map_or(true, |len| len > self.limit) {
+            return Err(self.over());
         }
         let mut data = Vec::new();
-        let bound = u64::try_from(len).unwrap_or(u64::MAX);
-        self.input.by_ref().take(bound).read_to_end(&mut data).map_err(|e| io(&e))?;
-        if data.len() != len {
-            return Err(self.wrong("the stream ends within `data`"));
+        self.input.by_ref().take(len).read_to_end(&mut data).map_err(|e| io(&e))?;
+        if (data.len() as u64) < len {
+            return Err(self.cut());
         }
-        let lines = data.iter().filter(|b| **b == b'\n').count();
-        self.number = self.number.saturating_add(u64::try_from(lines).unwrap_or(0));
+        self.count_lines(&data);
         Ok(data)
+    }
+
+    fn count_lines(&mut self, data: &[u8]) {
+        let lines = data.iter().filter(|b| **b == b'\n').count();
+        self.number = self.number.saturating_add(lines as u64);
+    }
+
+    fn cut(&self) -> Error {
+        self.wrong("the stream ends within `data`")
+    }
+
+    /// Goes behind the value that was told last.
+    fn pass_over(&mut self) -> Result<()> {
+        let mut piece = [0; 8192];
+        while irmin_core::io::Read::read(self, &mut piece)? > 0 {}
+        if std::mem::take(&mut self.after_data) {
+            self.pending = self.line()?.filter(|line| !line.is_empty());
+        }
+        Ok(())
     }
 
     /// The next line without its end; comments are passed over.
@@ -484,6 +553,23 @@ impl<R: BufRead> Reader<R> {
 
     fn wrong(&self, why: &str) -> Error {
         Error::new(Code::InvalidValue, format!("line {} of the stream: {why}", self.number))
+    }
+}
+
+/// The bytes of the large value that was told last.
+impl<R: BufRead> irmin_core::io::Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..most).filter(|buffer| !buffer.is_empty()) else {
+            return Ok(0);
+        };
+        let read = self.input.read(buffer).map_err(|e| io(&e))?;
+        if read == 0 {
+            return Err(self.cut());
+        }
+        self.left = self.left.saturating_sub(read as u64);
+        self.count_lines(buffer.get(..read).unwrap_or_default());
+        Ok(read)
     }
 }
 
@@ -533,12 +619,37 @@ mod tests {
         assert_eq!(found[7], Command::Change(Change::Rename(path("x \""), path("y z"))));
     }
 
+    #[test]
+    fn large_values_are_read_in_pieces_or_passed_over() {
+        let value = vec![b'\n'; (1 << 20) + 5];
+        let begin = format!("blob\nmark :1\ndata {}\n", value.len());
+        let stream = [begin.as_bytes(), &value, b"\nprogress x\nblob\ndata 1\nxrubbish\n"].concat();
+        for taken in [0, 1000, value.len()] {
+            let mut reader = Reader::new(&stream[..], 1000);
+            let large = Data::Large(value.len() as u64);
+            assert_eq!(reader.next().unwrap(), Some(Command::Blob { mark: Some(1), data: large }));
+            let mut left = taken;
+            let mut piece = [0; 700];
+            while left > 0 {
+                let most = left.min(700);
+                left -= irmin_core::io::Read::read(&mut reader, &mut piece[..most]).unwrap();
+            }
+            let small = Data::Whole(b"x".to_vec());
+            assert_eq!(reader.next().unwrap(), Some(Command::Blob { mark: None, data: small }));
+            let error = reader.next().unwrap_err().to_string();
+            assert!(error.contains("line 1048589: `rubbish`"), "{error}");
+        }
+        let mut reader = Reader::new(&stream[..1 << 20], 1000);
+        reader.next().unwrap();
+        assert!(reader.next().unwrap_err().to_string().contains("ends within"));
+    }
+
     /// Comments stand between commands: in data a line that begins so is a line.
     #[test]
     fn comments_are_not_taken_out_of_data() {
         let found = all(b"# talk\nblob\n# more\nmark :1\ndata <<E\n# title\n#\ntext\nE\n# end\n");
         let data = b"# title\n#\ntext\n".to_vec();
-        assert_eq!(found.unwrap(), [Command::Blob { mark: Some(1), data }]);
+        assert_eq!(found.unwrap(), [Command::Blob { mark: Some(1), data: Data::Whole(data) }]);
     }
 
     #[test]

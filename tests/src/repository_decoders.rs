@@ -166,13 +166,19 @@ pub fn journal(data: &[u8]) -> bool {
 /// A stream for git's fast-import.
 #[must_use]
 pub fn git_fast(data: &[u8]) -> bool {
+    use irmin_git::fast::{Command, Data, Reader};
     let most = 1 << 12;
-    let mut reader = irmin_git::fast::Reader::new(data, most);
+    let mut reader = Reader::new(data, most);
     // Each command takes some bytes, and holds no more than there are.
     for _ in 0..=data.len() {
         match reader.next() {
-            Ok(Some(irmin_git::fast::Command::Blob { data: value, .. })) => {
+            Ok(Some(Command::Blob { data: Data::Whole(value), .. })) => {
                 assert!(value.len() <= most && value.len() <= data.len());
+            }
+            Ok(Some(Command::Blob { data: Data::Large(len), .. })) => {
+                let mut piece = vec![0; data.len()];
+                let read = irmin_core::io::Read::read(&mut reader, &mut piece);
+                assert!(read.is_err() || len > 1 << 20);
             }
             Ok(Some(_)) => {}
             Ok(None) => return true,

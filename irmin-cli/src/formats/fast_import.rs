@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
 
 use irmin_core::backend::{Durability, Expected, Note, Published, RefEdit, Target, View};
+use irmin_core::io::Read;
 use irmin_core::{
     Bulk, Bytes, Code, CommitData, Contents, Directory, Entry, EntryKind, Error, Hash, Info, Key,
     Kind, Metadata, RefName, Repo, TagData, TagName,
 };
-use irmin_git::fast::{Change, Command, Content, Header, Name, Reader, Tag};
+use irmin_git::fast::{Change, Command, Content, Data, Header, Name, Reader, Tag};
 
+use super::whole;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -71,9 +73,11 @@ struct Import<'a> {
     bulk: Bulk<'a>,
     /// What a revision names in the store as it was before.
     before: &'a dyn Fn(&str) -> irmin_core::Result<Key>,
-    /// Whether the bytes of a value are one of the type of the store.
-    check: fn(Bytes) -> irmin_core::Result<()>,
-    marks: HashMap<u64, Key>,
+    /// Whether the bytes of a value are one of the type of the store; none if all are.
+    check: Option<fn(Bytes) -> irmin_core::Result<()>>,
+    /// The largest value that is held in memory.
+    limit: usize,
+    marks: HashMap<u64, (Key, Kind)>,
     refs: BTreeMap<RefName, Put>,
     /// The directories of the commits of the stream.
     trees: HashMap<Hash, Key>,
@@ -94,7 +98,8 @@ pub(crate) fn import<C: Contents>(
     let mut import = Import {
         bulk: repo.bulk()?,
         before: &before,
-        check: |bytes| C::decode(bytes).map(drop),
+        check: (!C::PLAIN).then_some(|bytes| C::decode(bytes).map(drop)),
+        limit: repo.limits().value,
         marks: HashMap::new(),
         refs: BTreeMap::new(),
         trees: HashMap::new(),
@@ -107,7 +112,7 @@ pub(crate) fn import<C: Contents>(
             progress.step();
             import.close()?;
         }
-        import.command(command)?;
+        import.command(command, &mut reader)?;
     }
     import.close()?;
     progress.finish();
@@ -133,14 +138,14 @@ pub(crate) fn import<C: Contents>(
 }
 
 impl Import<'_> {
-    fn command(&mut self, command: Command) -> Outcome<()> {
+    fn command(&mut self, command: Command, stream: &mut dyn Read) -> Outcome<()> {
         match command {
             Command::Blob { mark, data } => {
-                let key = self.value(data)?;
-                self.remember(mark, key);
+                let key = self.value(data, stream)?;
+                self.remember(mark, key, Kind::Value);
             }
             Command::Commit(header) => self.begin(*header)?,
-            Command::Change(change) => self.change(change)?,
+            Command::Change(change) => self.change(change, stream)?,
             Command::Tag(tag) => self.tag(&tag)?,
             Command::Reset { name, from } => {
                 let name = ref_name(&name)?;
@@ -158,16 +163,22 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn remember(&mut self, mark: Option<u64>, key: Key) {
+    fn remember(&mut self, mark: Option<u64>, key: Key, kind: Kind) {
         if let Some(mark) = mark {
-            self.marks.insert(mark, key);
+            self.marks.insert(mark, (key, kind));
         }
     }
 
-    fn value(&mut self, data: Vec<u8>) -> Outcome<Key> {
-        let data = Bytes::from(data);
-        (self.check)(data.clone())?;
+    fn value(&mut self, data: Data, stream: &mut dyn Read) -> Outcome<Key> {
         self.tally.values += 1;
+        let data = match (data, self.check) {
+            (Data::Large(len), None) => return Ok(self.bulk.stream(len, stream)?),
+            (Data::Large(len), Some(_)) => whole(stream, len, self.limit)?,
+            (Data::Whole(data), _) => Bytes::from(data),
+        };
+        if let Some(check) = self.check {
+            check(data.clone())?;
+        }
         Ok(self.bulk.value(&data)?)
     }
 
@@ -199,25 +210,30 @@ impl Import<'_> {
         }
     }
 
-    fn change(&mut self, change: Change) -> Outcome<()> {
+    fn change(&mut self, change: Change, stream: &mut dyn Read) -> Outcome<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        let done = self.apply(&mut open.root, change);
+        let done = self.apply(&mut open.root, change, stream);
         self.open = Some(open);
         done
     }
 
-    fn apply(&mut self, root: &mut Directory, change: Change) -> Outcome<()> {
+    fn apply(
+        &mut self,
+        root: &mut Directory,
+        change: Change,
+        stream: &mut dyn Read,
+    ) -> Outcome<()> {
         match change {
             Change::DeleteAll => *root = self.bulk.directory(None)?,
             Change::Delete(path) => self.bulk.set(root, &path, None)?,
             Change::Modify { mode, content, path } => {
-                let key = match content {
-                    Content::Inline(data) => self.value(data)?,
-                    Content::Object(name) if mode == 0o160_000 => submodule(&name)?,
-                    Content::Object(name) => self.resolve(&name)?,
-                };
                 let kind = kind(mode);
-                self.expect(key, kind, &path)?;
+                let (key, found) = match content {
+                    Content::Inline(data) => (self.value(data, stream)?, Some(Kind::Value)),
+                    Content::Object(name) if mode == 0o160_000 => (submodule(&name)?, None),
+                    Content::Object(name) => (self.resolve(&name)?, self.kind_of(&name)?),
+                };
+                expect(key, found, kind, &path)?;
                 self.bulk.set(root, &path, Some(Entry { kind, key }))?;
             }
             Change::Copy(from, to) | Change::Rename(from, to) if from == to => {
@@ -243,23 +259,12 @@ impl Import<'_> {
         })
     }
 
-    /// Requires that an entry stands for an object of its kind.
-    fn expect(&self, key: Key, kind: EntryKind, path: &irmin_core::Path) -> Outcome<()> {
-        let found = match kind {
-            EntryKind::Opaque(_) => return Ok(()),
-            EntryKind::Value(_) | EntryKind::Node => self.bulk.kind(key)?,
-        };
-        let fits = match found {
-            Some(Kind::Value | Kind::ChunkIndex) => matches!(kind, EntryKind::Value(_)),
-            Some(Kind::Node | Kind::Inode) => kind == EntryKind::Node,
-            _ => false,
-        };
-        if fits {
-            return Ok(());
+    /// What an object is, without reading those of the stream again.
+    fn kind_of(&self, name: &Name) -> Outcome<Option<Kind>> {
+        match name {
+            Name::Mark(mark) => Ok(self.marks.get(mark).map(|(_, kind)| *kind)),
+            Name::Other(_) => Ok(self.bulk.kind(self.resolve(name)?)?),
         }
-        let what = found.map_or("no object here".into(), |kind| format!("a {kind}"));
-        let why = format!("`{path}` cannot be {}: that is {what}", key.hash);
-        Err(Error::new(Code::InvalidValue, why).into())
     }
 
     /// Writes the commit whose changes have ended.
@@ -276,7 +281,7 @@ impl Import<'_> {
         let info = Info { author, committer: header.committer, message: header.message, headers };
         let key = self.bulk.commit(&CommitData { tree, parents, info })?;
         self.trees.insert(key.hash, tree);
-        self.remember(header.mark, key);
+        self.remember(header.mark, key, Kind::Commit);
         self.refs.insert(branch, Put::At(key));
         self.tally.commits += 1;
         self.compare(header.original, key.hash);
@@ -286,7 +291,7 @@ impl Import<'_> {
     fn tag(&mut self, tag: &Tag) -> Outcome<()> {
         let name: TagName = tag.name.parse()?;
         let target = self.resolve(&tag.from)?;
-        let Some(kind) = self.bulk.kind(target)? else {
+        let Some(kind) = self.kind_of(&tag.from)? else {
             return Err(Error::missing_objects(vec![target]).into());
         };
         let key = self.bulk.tag(&TagData {
@@ -296,7 +301,7 @@ impl Import<'_> {
             tagger: tag.tagger.clone(),
             message: tag.message.clone(),
         })?;
-        self.remember(tag.mark, key);
+        self.remember(tag.mark, key, Kind::Tag);
         self.refs.insert(name.to_ref(), Put::At(key));
         self.tally.tags += 1;
         self.compare(tag.original.clone(), key.hash);
@@ -320,7 +325,7 @@ impl Import<'_> {
         };
         match name {
             Name::Mark(mark) => {
-                let found = self.marks.get(mark).copied();
+                let found = self.marks.get(mark).map(|(key, _)| *key);
                 Ok(found.ok_or_else(|| unknown(&format!(":{mark}"), "it has not told of"))?)
             }
             Name::Other(text) => {
@@ -392,6 +397,22 @@ impl Import<'_> {
         }
         Ok(edits)
     }
+}
+
+/// Requires that an entry stands for an object of its kind.
+fn expect(key: Key, found: Option<Kind>, kind: EntryKind, path: &irmin_core::Path) -> Outcome<()> {
+    let fits = match (kind, found) {
+        (EntryKind::Opaque(_), _) => true,
+        (EntryKind::Value(_), Some(Kind::Value | Kind::ChunkIndex)) => true,
+        (EntryKind::Node, Some(Kind::Node | Kind::Inode)) => true,
+        (EntryKind::Value(_) | EntryKind::Node, _) => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let what = found.map_or("no object here".into(), |kind| format!("a {kind}"));
+    let why = format!("`{path}` cannot be {}: that is {what}", key.hash);
+    Err(Error::new(Code::InvalidValue, why).into())
 }
 
 fn ref_name(text: &str) -> Outcome<RefName> {

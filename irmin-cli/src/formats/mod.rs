@@ -12,6 +12,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use clap::ValueEnum;
 use irmin_core::tree::ValueReader;
+use irmin_core::{Bytes, Code, Error};
 
 use crate::exit::{Failure, Outcome, Stop};
 
@@ -112,7 +113,7 @@ struct Kept<'a> {
 impl irmin_core::io::Write for Kept<'_> {
     fn write(&mut self, bytes: &[u8]) -> irmin_core::Result<()> {
         self.to.write_all(bytes).map_err(|error| {
-            let told = irmin_core::Error::new(irmin_core::Code::Io, error.to_string());
+            let told = Error::new(Code::Io, error.to_string());
             self.error = Some(error);
             told
         })
@@ -126,4 +127,23 @@ pub(crate) fn open(file: &FilePath) -> Result<Box<dyn BufRead>, Failure> {
     }
     let opened = File::open(file).map_err(|e| Failure::file(file, &e))?;
     Ok(Box::new(BufReader::new(opened)))
+}
+
+/// The bytes of a value; memory grows with those that come, not with those that are told of.
+pub(crate) fn whole(
+    from: &mut dyn irmin_core::io::Read,
+    size: u64,
+    limit: usize,
+) -> irmin_core::Result<Bytes> {
+    if usize::try_from(size).map_or(true, |size| size > limit) {
+        let why = format!("a value of {size} bytes: at most {limit} are held in memory");
+        return Err(Error::new(Code::PayloadTooLarge, why));
+    }
+    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+    loop {
+        match from.read(&mut piece)? {
+            0 => return Ok(bytes.into()),
+            n => bytes.extend_from_slice(piece.get(..n).unwrap_or_default()),
+        }
+    }
 }

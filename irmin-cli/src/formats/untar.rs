@@ -2,10 +2,10 @@
 
 use std::io::BufRead;
 
-use irmin_core::{Bytes, Code, Contents, Error, Metadata, Path, Staged};
+use irmin_core::{Bytes, Contents, Error, Metadata, Path, Staged};
 use irmin_git::tar::{Entry, Reader, What};
 
-use super::Tally;
+use super::{Tally, whole};
 use crate::progress::Progress;
 
 /// What a comment on the whole archive begins with that tells the hash of its tree.
@@ -64,23 +64,4 @@ pub(crate) fn import<C: Contents>(
     };
     tally.tree = reader.comments().iter().find_map(told);
     Ok(tally)
-}
-
-/// The bytes of an entry; memory grows with those that come, not with those that are told of.
-fn whole(
-    from: &mut dyn irmin_core::io::Read,
-    size: u64,
-    limit: usize,
-) -> irmin_core::Result<Bytes> {
-    if usize::try_from(size).map_or(true, |size| size > limit) {
-        let why = format!("a value of {size} bytes: at most {limit} are held in memory");
-        return Err(Error::new(Code::PayloadTooLarge, why));
-    }
-    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
-    loop {
-        match from.read(&mut piece)? {
-            0 => return Ok(bytes.into()),
-            n => bytes.extend_from_slice(piece.get(..n).unwrap_or_default()),
-        }
-    }
 }

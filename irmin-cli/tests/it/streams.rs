@@ -177,7 +177,9 @@ fn branches_do_not_lose_commits() {
                 data 0\n";
     assert!(place.feed(&into[..4], evil).fails(2).contains(".git"));
     place.feed(&into[..4], "cat-blob :1\n").fails(1);
-    place.feed(&into[..4], "blob\ndata 99999999999\n").fails(1);
+    assert!(place.feed(&into[..4], "blob\ndata 99999999999\n").fails(2).contains("ends within"));
+    let told = place.feed(&into[..4], "blob\ndata 1152921504606846976\nx").fails(1);
+    assert!(told.contains("over the limit"), "{told}");
     place.feed(&into[..4], "commit HEAD\ncommitter a <b> 1 +0000\ndata 0\n").fails(1);
 }
 

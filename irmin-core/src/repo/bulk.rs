@@ -124,11 +124,14 @@ impl Bulk<'_> {
     }
 
     /// Writes a value of exactly `len` bytes from a stream, as
-    /// [`Staged::set_stream`](super::Staged::set_stream) does.
+    /// [`Staged::set_stream`](super::Staged::set_stream) does. They are taken as they are: whether
+    /// they are a value of the store's type is for the caller to know.
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_argument` if there are fewer or more bytes, `payload_too_large` above
+    /// [`Limits::streamed`](crate::Limits::streamed), and those of reading and writing.
     pub fn stream(&self, len: u64, read: &mut dyn Read) -> Result<Key> {
+        self.store.check_len(len)?;
         self.stage.lock().put_value(self.store.format(), len, read)
     }
 
