@@ -77,7 +77,7 @@ impl Record {
             let decoded = match self.kind {
                 Kind::Node | Kind::Inode => {
                     let dir = layout.decode(Key::from(id), &self.object(id)).ok()?;
-                    Decoded::Dir(Arc::new(dir))
+                    Decoded::Dir(Arc::new(dir.resident()))
                 }
                 Kind::Commit => {
                     Decoded::Commit(Arc::new(layout.decode_commit(&self.object(id)).ok()?))

@@ -1,6 +1,8 @@
 //! One decoded directory object.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
@@ -8,6 +10,7 @@ use bytes::Bytes;
 
 use crate::hash::Hash;
 use crate::id::{Key, Locator};
+use crate::lock::OnceLock;
 
 /// What a value is to a file system: Irmin's metadata, git's mode.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -47,7 +50,6 @@ pub struct Entry {
 ///
 /// Nothing is copied out of the bytes, so a directory of any width is two allocations. It is
 /// opaque outside its [`Layout`](super::Layout).
-#[derive(Clone)]
 pub struct Dir {
     pub(crate) key: Key,
     /// The number of entries of the whole directory part below this object.
@@ -56,9 +58,10 @@ pub struct Dir {
     pub(crate) depth: u32,
     pub(crate) bytes: Bytes,
     pub(crate) body: Body,
+    /// What it refers to, where its store keeps that in memory anyway.
+    pub(crate) below: Option<Below>,
 }
 
-#[derive(Clone)]
 pub(crate) enum Body {
     /// All the entries, in ascending order of names.
     Entries(Box<[Item]>),
@@ -86,7 +89,67 @@ pub(crate) struct Slot {
     pub(crate) at: Locator,
 }
 
+/// The directories that one refers to, by place in its table, where they were asked for before: to
+/// go down a path is to follow them, not to look up a hash for every step.
+///
+/// Only for stores that keep all that was ever decoded: elsewhere a directory would hold on to
+/// what a cache dropped.
+#[derive(Default)]
+pub(crate) struct Below(OnceLock<Box<[OnceLock<Arc<Dir>>]>>);
+
+impl Below {
+    fn take(&mut self) -> impl Iterator<Item = Arc<Dir>> + use<> {
+        let cells = self.0.take().unwrap_or_default();
+        cells.into_iter().filter_map(|mut cell| cell.take())
+    }
+}
+
+impl Drop for Below {
+    /// Takes what is below apart one by one: it may be deeper than a stack is.
+    fn drop(&mut self) {
+        let mut dirs: Vec<Arc<Dir>> = self.take().collect();
+        while let Some(dir) = dirs.pop() {
+            let below = Arc::into_inner(dir).and_then(|mut last| last.below.take());
+            dirs.extend(below.into_iter().flat_map(|mut below| below.take()));
+        }
+    }
+}
+
 impl Dir {
+    /// The same directory, which from now on remembers the ones below it: see [`Below`].
+    pub(crate) fn resident(self) -> Self {
+        Dir { below: Some(Below::default()), ..self }
+    }
+
+    /// What is remembered to be at a place in its table.
+    pub(crate) fn child(&self, at: usize) -> Option<&Arc<Dir>> {
+        self.below.as_ref()?.0.get()?.get(at)?.get()
+    }
+
+    /// Remembers what is at a place in its table, if both are of a store that keeps everything.
+    pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
+        let Some(below) = self.below.as_ref().filter(|_| child.below.is_some()) else { return };
+        let len = match &self.body {
+            Body::Entries(items) => items.len(),
+            Body::Slots(slots) => slots.len(),
+        };
+        let cells = below.0.get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        if let Some(cell) = cells.get(at) {
+            let _ = cell.set(child.clone());
+        }
+    }
+
+    /// The key at a place in its table; its own for a place that is not there.
+    pub(crate) fn child_key(&self, at: usize) -> Key {
+        let key = match &self.body {
+            Body::Entries(items) => items.get(at).map(|item| self.entry(item).key),
+            Body::Slots(slots) => {
+                slots.get(at).map(|slot| self.key_at(slot.hash_at, slot.hash_len, slot.at))
+            }
+        };
+        key.unwrap_or(self.key)
+    }
+
     /// The key that the object was read by.
     #[must_use]
     pub fn key(&self) -> Key {

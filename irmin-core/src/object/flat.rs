@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use super::dir::{Body, Item};
 use super::layout::{OnChange, OnEntry};
-use super::{Dir, Edit, Entry, Position};
+use super::{Dir, Edit, Entry, EntryKind, Position};
 use crate::error::{Code, Error, Result};
 
 impl Dir {
@@ -21,6 +21,13 @@ impl Dir {
     pub(crate) fn lookup(&self, name: &[u8]) -> Option<&Item> {
         let items = self.items();
         self.search(items, name).ok().and_then(|at| items.get(at))
+    }
+
+    /// The place of a name that stands for a directory, among the entries of this object.
+    pub(crate) fn place_of_node(&self, name: &[u8]) -> Option<usize> {
+        let items = self.items();
+        let at = self.search(items, name).ok()?;
+        items.get(at).is_some_and(|item| item.kind == EntryKind::Node).then_some(at)
     }
 
     pub(crate) fn hash_bytes(&self, item: &Item) -> &[u8] {

@@ -22,12 +22,24 @@ pub trait Source: Send + Sync {
     /// `missing_objects` with all the keys that are not at hand, or what decoding says.
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>>;
 
-    /// The decoded directory object of one key: what finding a name asks for at every level.
+    /// What places in other directories refer to: the number of an entry or of an occupied slot.
+    ///
+    /// A source that keeps its directories may know them without looking for their keys.
     ///
     /// # Errors
     /// As [`Source::load`].
-    fn load_one(&self, key: Key) -> Result<Arc<Dir>> {
-        self.load(&[key])?.pop().ok_or_else(|| Error::missing_objects(Vec::from([key])))
+    fn children(&self, places: &[(&Dir, usize)]) -> Result<Vec<Arc<Dir>>> {
+        let keys: Vec<Key> = places.iter().map(|(dir, at)| dir.child_key(*at)).collect();
+        self.load(&keys)
+    }
+
+    /// What one place refers to: what finding a name asks for at every level.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    fn child(&self, dir: &Dir, at: usize) -> Result<Arc<Dir>> {
+        let child = self.children(&[(dir, at)])?.pop();
+        child.ok_or_else(|| Error::missing_objects(Vec::from([dir.child_key(at)])))
     }
 }
 
@@ -86,6 +98,13 @@ pub trait Layout: Send + Sync + Debug {
     /// # Errors
     /// Those of the source.
     fn find(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Entry>>;
+
+    /// The object that the directory of a name begins with; nothing where a name stands for
+    /// anything else, or for nothing.
+    ///
+    /// # Errors
+    /// Those of the source, and `corrupt_object` for a part of a directory that stands alone.
+    fn open(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Arc<Dir>>>;
 
     /// Calls `f` for the entries in natural order, from after a position, until it breaks.
     ///

@@ -150,7 +150,7 @@ impl Edited {
         let Edited { base, edits, len, .. } = self;
         let slot = match edits.entry(Step::foreign(step)) {
             Entry::Occupied(edit) => edit.into_mut(),
-            Entry::Vacant(edit) => edit.insert(stored(base.as_deref(), step, store)?),
+            Entry::Vacant(edit) => edit.insert(opened(base.as_deref(), step, store)?),
         };
         if !matches!(slot, Some(Slot::Node(_))) {
             if slot.is_none() {
@@ -191,6 +191,15 @@ impl Edited {
 fn stored(base: Option<&Dir>, step: &[u8], store: Option<&Arc<Store>>) -> Result<Option<Slot>> {
     let (Some(base), Some(store)) = (base, store) else { return Ok(None) };
     Ok(store.layout().find(&**store, base, step)?.map(Slot::from))
+}
+
+/// As [`stored`], with the directory of a name open to be changed.
+fn opened(base: Option<&Dir>, step: &[u8], store: Option<&Arc<Store>>) -> Result<Option<Slot>> {
+    let (Some(dir), Some(own)) = (base, store) else { return Ok(None) };
+    match own.layout().open(&**own, dir, step)? {
+        Some(below) => Ok(Some(Slot::Node(Link::Edited(Arc::new(Edited::over(below)))))),
+        None => stored(base, step, store),
+    }
 }
 
 /// Counts one name: what a stored directory says of its length may be a lie.

@@ -228,17 +228,18 @@ impl<'a> Place<'a> {
     /// What these steps lead to below the edits, where everything is stored.
     fn find_stored<'s>(
         &self,
-        first: &[u8],
+        first: &'s [u8],
         rest: impl Iterator<Item = &'s [u8]>,
     ) -> Result<Option<Raw>> {
-        let Some(base) = self.base()? else { return Ok(None) };
-        let mut found = self.entry(&base, first)?;
+        let Some(mut dir) = self.base()? else { return Ok(None) };
+        let store = self.store.ok_or_else(|| storeless(&dir.key()))?;
+        let mut last = first;
         for step in rest {
-            let Some(Entry { kind: EntryKind::Node, key }) = found else { return Ok(None) };
-            let store = self.store.ok_or_else(|| storeless(&key))?;
-            found = store.layout().find(&**store, &*store.dir(key)?, step)?;
+            let Some(below) = store.layout().open(&**store, &dir, last)? else { return Ok(None) };
+            (dir, last) = (below, step);
         }
-        Ok(found.map(|entry| Raw { root: Slot::from(entry), store: self.store.cloned() }))
+        let found = self.entry(&dir, last)?;
+        Ok(found.map(|entry| Raw { root: Slot::from(entry), store: Some(store.clone()) }))
     }
 
     fn entry(&self, base: &Dir, step: &[u8]) -> Result<Option<Entry>> {

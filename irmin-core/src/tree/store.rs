@@ -199,9 +199,7 @@ impl Store {
         self.layout().check_root(&dir)?;
         Ok(dir)
     }
-}
 
-impl Source for Store {
     fn load_one(&self, key: Key) -> Result<Arc<Dir>> {
         let resident = self.backend.resident_dir(&key);
         let known = resident.or_else(|| self.cache.lock().get(&key.hash));
@@ -210,6 +208,28 @@ impl Source for Store {
             None => self.load(&[key])?.pop(),
         };
         dir.ok_or_else(|| Error::missing_objects(alloc::vec![key]))
+    }
+}
+
+impl Source for Store {
+    fn children(&self, places: &[(&Dir, usize)]) -> Result<Vec<Arc<Dir>>> {
+        let known = |(dir, at): &(&Dir, usize)| dir.child(*at).cloned();
+        if let Some(dirs) = places.iter().map(known).collect() {
+            return Ok(dirs);
+        }
+        let keys: Vec<Key> = places.iter().map(|(dir, at)| dir.child_key(*at)).collect();
+        let dirs = self.load(&keys)?;
+        places.iter().zip(&dirs).for_each(|((dir, at), child)| dir.remember(*at, child));
+        Ok(dirs)
+    }
+
+    fn child(&self, dir: &Dir, at: usize) -> Result<Arc<Dir>> {
+        if let Some(known) = dir.child(at) {
+            return Ok(known.clone());
+        }
+        let child = self.load_one(dir.child_key(at))?;
+        dir.remember(at, &child);
+        Ok(child)
     }
 
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {

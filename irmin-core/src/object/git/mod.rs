@@ -10,6 +10,7 @@ mod tag;
 mod tree;
 
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
@@ -44,6 +45,10 @@ impl Layout for GitLayout {
 
     fn find(&self, _: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Entry>> {
         Ok(dir.lookup(name).map(|item| dir.entry(item)))
+    }
+
+    fn open(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Arc<Dir>>> {
+        dir.place_of_node(name).map(|at| source.child(dir, at)).transpose()
     }
 
     fn scan(

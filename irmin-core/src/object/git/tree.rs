@@ -145,6 +145,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         depth: 0,
         bytes: object.bytes.clone(),
         body: Body::Entries(Box::default()),
+        below: None,
     };
     let mut items = items;
     let ascending = |items: &[Item]| {

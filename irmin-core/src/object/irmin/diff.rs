@@ -5,10 +5,9 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::IrminLayout;
-use super::walk::{Held, is_inner, load_parts, slot_key, slots};
+use super::walk::{Held, is_inner, load_parts, slot_hash, slots};
 use crate::error::Result;
-use crate::id::Key;
-use crate::object::dir::Item;
+use crate::object::dir::{Item, Slot};
 use crate::object::flat;
 use crate::object::layout::OnChange;
 use crate::object::{Dir, Source};
@@ -18,8 +17,8 @@ use crate::object::{Dir, Source};
 enum Side<'a> {
     /// Nothing is there.
     Empty,
-    /// A part that is not loaded yet.
-    Key(Key),
+    /// A part that is not loaded yet: what a slot of an inner node refers to.
+    Part(Held<'a>, usize),
     /// An object that holds exactly what is there.
     Dir(Held<'a>),
     /// Some entries of an object that holds more, with the prefixes of their steps, ascending by
@@ -43,18 +42,18 @@ impl<'a> Side<'a> {
         match self {
             Side::Dir(dir) => dir.items().iter().map(|item| (&**dir, item)).collect(),
             Side::Some(dir, items) => items.iter().map(|(_, item)| (&**dir, item)).collect(),
-            Side::Empty | Side::Key(_) => Vec::new(),
+            Side::Empty | Side::Part(..) => Vec::new(),
         }
     }
 
     /// What is in each slot at a depth, in the order of slots.
     fn split(self, layout: &IrminLayout, depth: u32) -> Vec<(u32, Side<'a>)> {
         if let Some(dir) = self.inner() {
-            let side = |slot| Side::Key(slot_key(dir, slot));
-            return slots(dir).iter().map(|slot| (slot.index, side(slot))).collect();
+            let part = |(at, slot): (usize, &Slot)| (slot.index, Side::Part(dir.clone(), at));
+            return slots(dir).iter().enumerate().map(part).collect();
         }
         let (dir, mut items) = match self {
-            Side::Empty | Side::Key(_) => return Vec::new(),
+            Side::Empty | Side::Part(..) => return Vec::new(),
             Side::Some(dir, items) => (dir, items),
             Side::Dir(dir) => {
                 let prefix = |item: &Item| (layout.order.prefix(dir.name(item)), *item);
@@ -116,11 +115,11 @@ pub(super) fn diff(
 
 /// Loads what the pairs are about, all in one batch.
 fn load(source: &dyn Source, tasks: &mut [Task<'_>]) -> Result<()> {
-    let wanted: Vec<(Key, u32)> = tasks
+    let wanted: Vec<(&Dir, usize)> = tasks
         .iter()
-        .flat_map(|task| [(&task.a, task.depth), (&task.b, task.depth)])
-        .filter_map(|(side, depth)| match side {
-            Side::Key(key) => Some((*key, depth)),
+        .flat_map(|task| [&task.a, &task.b])
+        .filter_map(|side| match side {
+            Side::Part(dir, at) => Some((&**dir, *at)),
             _ => None,
         })
         .collect();
@@ -129,10 +128,18 @@ fn load(source: &dyn Source, tasks: &mut [Task<'_>]) -> Result<()> {
     }
     let mut dirs = load_parts(source, &wanted)?.into_iter();
     let sides = tasks.iter_mut().flat_map(|task| [&mut task.a, &mut task.b]);
-    for side in sides.filter(|side| matches!(side, Side::Key(_))) {
+    for side in sides.filter(|side| matches!(side, Side::Part(..))) {
         *side = dirs.next().map_or(Side::Empty, |dir: Arc<Dir>| Side::Dir(Held::Part(dir)));
     }
     Ok(())
+}
+
+/// Whether both sides are the same part, as their hashes say.
+fn same_part(a: &Side<'_>, b: &Side<'_>) -> bool {
+    match (a, b) {
+        (Side::Part(a, i), Side::Part(b, j)) => slot_hash(a, *i) == slot_hash(b, *j),
+        _ => false,
+    }
 }
 
 /// The pairs of the slots that differ, the last slot first.
@@ -147,8 +154,7 @@ fn split<'a>(layout: &IrminLayout, task: Task<'a>) -> Vec<Task<'a>> {
         let side = |side: Option<(u32, Side<'a>)>| side.map_or(Side::Empty, |(_, side)| side);
         let left = side(a.next_if(|(at, _)| *at == index));
         let right = side(b.next_if(|(at, _)| *at == index));
-        let same = matches!((&left, &right), (Side::Key(a), Side::Key(b)) if a == b);
-        if !same {
+        if !same_part(&left, &right) {
             tasks.push(Task { depth: depth.saturating_add(1), a: left, b: right });
         }
     }

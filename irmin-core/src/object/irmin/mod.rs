@@ -13,6 +13,7 @@ pub(super) mod varint;
 mod walk;
 mod write;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -88,6 +89,12 @@ impl Layout for IrminLayout {
 
     fn find(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Entry>> {
         walk::find(self, source, dir, name)
+    }
+
+    fn open(&self, source: &dyn Source, dir: &Dir, name: &[u8]) -> Result<Option<Arc<Dir>>> {
+        let found = walk::open(self, source, dir, name)?;
+        found.as_ref().map_or(Ok(()), |dir| self.check_root(dir))?;
+        Ok(found)
     }
 
     fn scan(

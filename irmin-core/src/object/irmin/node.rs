@@ -76,7 +76,7 @@ pub(super) fn decode(layout: &IrminLayout, key: Key, object: &Object) -> Result<
     let mut decoder = Decoder { layout, object, reader: Reader::new(&object.bytes) };
     let (len, depth, body) =
         decoder.run().map_err(|why| Error::corrupt("directory", &object.id, why))?;
-    Ok(Dir { key, len, depth, bytes: object.bytes.clone(), body })
+    Ok(Dir { key, len, depth, bytes: object.bytes.clone(), body, below: None })
 }
 
 struct Decoder<'a> {

@@ -10,7 +10,6 @@ use core::ops::Deref;
 
 use super::{IrminLayout, node};
 use crate::error::{Error, Result};
-use crate::id::Key;
 use crate::object::dir::{Body, Slot};
 use crate::object::layout::OnEntry;
 use crate::object::{Dir, Entry, Position, Source};
@@ -44,34 +43,38 @@ pub(super) fn is_inner(dir: &Dir) -> bool {
     matches!(dir.body, Body::Slots(_))
 }
 
-pub(super) fn slot_key(dir: &Dir, slot: &Slot) -> Key {
-    dir.key_at(slot.hash_at, slot.hash_len, slot.at)
+/// The hash that is in the slot with this number.
+pub(super) fn slot_hash(dir: &Dir, at: usize) -> Option<&[u8]> {
+    slots(dir).get(at).map(|slot| dir.slice(slot.hash_at, u32::from(slot.hash_len)))
 }
 
-/// Loads parts of tries, each of which must fit the depth it is expected at; this is also what
-/// ends every walk.
-pub(super) fn load_parts(source: &dyn Source, wanted: &[(Key, u32)]) -> Result<Vec<Arc<Dir>>> {
-    let keys: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
-    let dirs = source.load(&keys)?;
-    for (dir, (key, depth)) in dirs.iter().zip(wanted) {
-        check_part(dir, key, *depth)?;
+/// Loads what slots of inner nodes refer to: parts of tries, each of which must fit the depth of
+/// its parent; this is also what ends every walk.
+pub(super) fn load_parts(source: &dyn Source, places: &[(&Dir, usize)]) -> Result<Vec<Arc<Dir>>> {
+    let parts = source.children(places)?;
+    for (part, (parent, _)) in parts.iter().zip(places) {
+        check_part(part, parent)?;
     }
-    if dirs.len() == keys.len() { Ok(dirs) } else { Err(Error::missing_objects(keys)) }
+    if parts.len() == places.len() {
+        return Ok(parts);
+    }
+    Err(Error::missing_objects(places.iter().map(|(dir, at)| dir.child_key(*at)).collect()))
 }
 
-pub(super) fn load_part(source: &dyn Source, key: Key, depth: u32) -> Result<Arc<Dir>> {
-    let dir = source.load_one(key)?;
-    check_part(&dir, &key, depth)?;
-    Ok(dir)
+fn load_part(source: &dyn Source, parent: &Dir, at: usize) -> Result<Arc<Dir>> {
+    let part = source.child(parent, at)?;
+    check_part(&part, parent)?;
+    Ok(part)
 }
 
-fn check_part(dir: &Dir, key: &Key, depth: u32) -> Result<()> {
-    let fits = if is_inner(dir) { dir.depth == depth } else { node::is_inode(dir) };
+fn check_part(part: &Dir, parent: &Dir) -> Result<()> {
+    let depth = parent.depth.saturating_add(1);
+    let fits = if is_inner(part) { part.depth == depth } else { node::is_inode(part) };
     if fits {
         return Ok(());
     }
     let why = "it is not the part of a directory that its parent says";
-    Err(Error::corrupt("directory part", &key.hash, why))
+    Err(Error::corrupt("directory part", &part.key().hash, why))
 }
 
 pub(super) fn find(
@@ -80,23 +83,40 @@ pub(super) fn find(
     dir: &Dir,
     name: &[u8],
 ) -> Result<Option<Entry>> {
-    let entry = |dir: &Dir| dir.lookup(name).map(|item| dir.entry(item));
+    let leaf = leaf(layout, source, dir, name)?;
+    Ok(leaf.and_then(|leaf| leaf.lookup(name).map(|item| leaf.entry(item))))
+}
+
+pub(super) fn open(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    dir: &Dir,
+    name: &[u8],
+) -> Result<Option<Arc<Dir>>> {
+    let Some(leaf) = leaf(layout, source, dir, name)? else { return Ok(None) };
+    leaf.place_of_node(name).map(|at| source.child(&leaf, at)).transpose()
+}
+
+/// The object that has the entry of a name if there is one.
+fn leaf<'a>(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    dir: &'a Dir,
+    name: &[u8],
+) -> Result<Option<Held<'a>>> {
+    let mut held = Held::Root(dir);
     if !is_inner(dir) {
-        return Ok(entry(dir));
+        return Ok(Some(held));
     }
     let prefix = layout.order.prefix(name);
-    let mut held = Held::Root(dir);
     while is_inner(&held) {
         let index = layout.order.slot(prefix, held.depth);
-        let slots = slots(&held);
-        let Ok(at) = slots.binary_search_by_key(&index, |slot| slot.index) else {
+        let Ok(at) = slots(&held).binary_search_by_key(&index, |slot| slot.index) else {
             return Ok(None);
         };
-        let Some(slot) = slots.get(at) else { return Ok(None) };
-        let depth = held.depth.saturating_add(1);
-        held = Held::Part(load_part(source, slot_key(&held, slot), depth)?);
+        held = Held::Part(load_part(source, &held, at)?);
     }
-    Ok(entry(&held))
+    Ok(Some(held))
 }
 
 /// One level of a scan: an inner node, how far it has gone, and the children already loaded.
@@ -116,19 +136,12 @@ impl<'a> Level<'a> {
         if let Some(dir) = self.ready.next() {
             return Ok(Some(dir));
         }
-        let slots = slots(&self.dir);
-        let depth = self.dir.depth.saturating_add(1);
-        let wanted: Vec<(Key, u32)> = slots
-            .get(self.next..)
-            .unwrap_or_default()
-            .iter()
-            .take(batch)
-            .map(|slot| (slot_key(&self.dir, slot), depth))
-            .collect();
+        let next = slots(&self.dir).len().min(self.next.saturating_add(batch));
+        let wanted: Vec<(&Dir, usize)> = (self.next..next).map(|at| (&*self.dir, at)).collect();
         if wanted.is_empty() {
             return Ok(None);
         }
-        self.next += wanted.len();
+        self.next = next;
         self.ready = load_parts(source, &wanted)?.into_iter();
         Ok(self.ready.next())
     }
@@ -186,16 +199,16 @@ fn resume<'a>(
     let mut held = Held::Root(dir);
     while is_inner(&held) {
         let index = layout.order.slot(prefix, held.depth);
-        let depth = held.depth.saturating_add(1);
-        let slots = slots(&held);
-        let (next, key) = match slots.binary_search_by_key(&index, |slot| slot.index) {
-            Ok(at) => (at + 1, slots.get(at).map(|slot| slot_key(&held, slot))),
-            Err(at) => (at, None),
-        };
-        levels.push(Level::new(held, next));
-        match key {
-            Some(key) => held = Held::Part(load_part(source, key, depth)?),
-            None => return Ok(None),
+        match slots(&held).binary_search_by_key(&index, |slot| slot.index) {
+            Ok(at) => {
+                let part = load_part(source, &held, at)?;
+                levels.push(Level::new(held, at + 1));
+                held = Held::Part(part);
+            }
+            Err(at) => {
+                levels.push(Level::new(held, at));
+                return Ok(None);
+            }
         }
     }
     Ok(Some(held))

@@ -9,11 +9,10 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::walk::{Held, is_inner, load_parts, slot_key, slots};
+use super::walk::{Held, is_inner, load_parts, slots};
 use super::{IrminLayout, node};
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
-use crate::object::dir::Slot;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
 use crate::object::{Child, Dir, Edit, Source};
@@ -181,30 +180,34 @@ impl<'a> Editor<'a> {
         let mut depth = 0;
         while !dirs.is_empty() {
             let mut next = Vec::new();
-            let mut keys = Vec::new();
+            let mut places = Vec::new();
             for (dir, (edits, parent)) in dirs.into_iter().zip(wanted) {
                 let len = dir.len();
                 let (below, added) = (Vec::new(), Vec::new());
                 let visit = Visit { dir, depth, edits, parent, len, changed: false, below, added };
-                self.visit(visit, &mut next, &mut keys)?;
+                self.visit(visit, &mut next, &mut places)?;
             }
             depth += 1;
             wanted = next;
-            dirs = if keys.is_empty() {
+            let dir = |number: usize| self.visits.get(number).map(|visit| &*visit.dir);
+            let places: Vec<(&Dir, usize)> =
+                places.into_iter().filter_map(|(number, at)| Some((dir(number)?, at))).collect();
+            dirs = if places.is_empty() {
                 Vec::new()
             } else {
-                load_parts(self.source, &keys)?.into_iter().map(Held::Part).collect()
+                load_parts(self.source, &places)?.into_iter().map(Held::Part).collect()
             };
         }
         self.sum_up()
     }
 
-    /// Counts what the edits do in a leaf, or finds the slots that they go to.
+    /// Counts what the edits do in a leaf, or finds the slots that they go to: the number of the
+    /// visit, and the place of the slot in it.
     fn visit(
         &mut self,
         mut visit: Visit<'a>,
         next: &mut Vec<Lead>,
-        keys: &mut Vec<(Key, u32)>,
+        places: &mut Vec<(usize, usize)>,
     ) -> Result<()> {
         let number = self.visits.len();
         let mut added = 0_u64;
@@ -218,8 +221,8 @@ impl<'a> Editor<'a> {
                 let range = start..start + part.len();
                 start = range.end;
                 match find_slot(&visit.dir, index) {
-                    Some(old) => {
-                        keys.push((slot_key(&visit.dir, old), visit.depth + 1));
+                    Some(at) => {
+                        places.push((number, at));
                         next.push((range, Some((number, index))));
                     }
                     None => {
@@ -291,7 +294,9 @@ impl<'a> Editor<'a> {
         let mut children = Vec::with_capacity(self.layout.order.fanout() as usize);
         for (index, plan) in plan(visit) {
             let child = match plan {
-                Plan::Keep(key) => Some(Child { key, inline: None, kept: true }),
+                Plan::Keep(at) => {
+                    Some(Child { key: visit.dir.child_key(at), inline: None, kept: true })
+                }
                 // The depth of what was decoded is bounded.
                 Plan::Visit(number) => self.build(number, builder)?.map(|new| Child {
                     kept: self.visits.get(number).is_some_and(|visit| !visit.changed),
@@ -358,14 +363,15 @@ impl<'a> Editor<'a> {
             }
             for (_, plan) in plan(visit) {
                 match plan {
-                    Plan::Keep(key) => wanted.push((key, visit.depth + 1)),
+                    Plan::Keep(at) => wanted.push((visit.dir.clone(), at)),
                     Plan::Visit(below) => stack.extend(self.visits.get(below)),
                     Plan::Add(_) => {}
                 }
             }
         }
         while !wanted.is_empty() {
-            let loaded = load_parts(self.source, &wanted)?;
+            let places: Vec<(&Dir, usize)> = wanted.iter().map(|(dir, at)| (&**dir, *at)).collect();
+            let loaded = load_parts(self.source, &places)?;
             let len = loaded.iter().fold(0_u64, |len, dir| len.saturating_add(dir.len()));
             if len > top.len {
                 return Err(miscounted(&top.dir.key()));
@@ -373,8 +379,8 @@ impl<'a> Editor<'a> {
             wanted.clear();
             for dir in loaded {
                 if is_inner(&dir) {
-                    let below = dir.depth + 1;
-                    wanted.extend(slots(&dir).iter().map(|slot| (slot_key(&dir, slot), below)));
+                    let places = 0..slots(&dir).len();
+                    wanted.extend(places.map(|at| (Held::Part(dir.clone()), at)));
                 } else {
                     dirs.push(Held::Part(dir));
                 }
@@ -389,7 +395,8 @@ type Gathered<'a> = (Vec<Held<'a>>, Vec<(u64, &'a Edit<'a>)>);
 
 /// What becomes of one slot.
 enum Plan {
-    Keep(Key),
+    /// What is at this place.
+    Keep(usize),
     Visit(usize),
     Add(Range<usize>),
 }
@@ -399,13 +406,13 @@ fn plan(visit: &Visit<'_>) -> Vec<(u32, Plan)> {
     let mut below = visit.below.iter().peekable();
     let mut added = visit.added.iter().peekable();
     let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.added.len());
-    for old in slots(&visit.dir) {
+    for (at, old) in slots(&visit.dir).iter().enumerate() {
         while let Some((index, range)) = added.next_if(|(index, _)| *index < old.index) {
             plans.push((*index, Plan::Add(range.clone())));
         }
         let plan = match below.next_if(|(index, _)| *index == old.index) {
             Some((_, number)) => Plan::Visit(*number),
-            None => Plan::Keep(slot_key(&visit.dir, old)),
+            None => Plan::Keep(at),
         };
         plans.push((old.index, plan));
     }
@@ -413,10 +420,9 @@ fn plan(visit: &Visit<'_>) -> Vec<(u32, Plan)> {
     plans
 }
 
-fn find_slot(dir: &Dir, index: u32) -> Option<&Slot> {
-    let slots = slots(dir);
-    let at = slots.binary_search_by_key(&index, |slot| slot.index).ok()?;
-    slots.get(at)
+/// The place of a slot in an inner node.
+fn find_slot(dir: &Dir, index: u32) -> Option<usize> {
+    slots(dir).binary_search_by_key(&index, |slot| slot.index).ok()
 }
 
 fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Vec<Ent<'b>> {
