@@ -57,7 +57,11 @@ pub struct Dir {
     /// The depth in a hash trie; zero for a root and for every flat directory.
     pub(crate) depth: u32,
     pub(crate) bytes: Bytes,
+    /// The length of the hashes in its bytes.
+    pub(crate) hash_len: u8,
     pub(crate) body: Body,
+    /// Where the objects are that it refers to, in a store that says so.
+    pub(crate) locators: Locators,
     /// What it refers to, where its store keeps that in memory anyway.
     pub(crate) below: Option<Below>,
 }
@@ -75,9 +79,7 @@ pub(crate) struct Item {
     pub(crate) name_at: u32,
     pub(crate) name_len: u32,
     pub(crate) hash_at: u32,
-    pub(crate) hash_len: u8,
     pub(crate) kind: EntryKind,
-    pub(crate) at: Locator,
 }
 
 /// Where one slot is in the bytes of its object.
@@ -85,8 +87,25 @@ pub(crate) struct Item {
 pub(crate) struct Slot {
     pub(crate) index: u32,
     pub(crate) hash_at: u32,
-    pub(crate) hash_len: u8,
-    pub(crate) at: Locator,
+}
+
+/// The locators of what an object refers to, by where the hash is in its bytes, ascending.
+///
+/// Apart from the entries: few stores have any, and a smaller entry is more of them in a line of
+/// the processor's cache.
+#[derive(Default)]
+pub(crate) struct Locators(Box<[(u32, Locator)]>);
+
+impl Locators {
+    /// Those that the engine gave, of hashes that are in the order of the bytes.
+    pub(crate) fn new(known: Vec<(u32, Locator)>) -> Self {
+        Locators(known.into_boxed_slice())
+    }
+
+    fn of(&self, hash_at: u32) -> Locator {
+        let at = self.0.binary_search_by_key(&hash_at, |(at, _)| *at).ok();
+        at.and_then(|at| self.0.get(at)).map_or(Locator::NONE, |(_, locator)| *locator)
+    }
 }
 
 /// The directories that one refers to, by place in its table, where they were asked for before: to
@@ -142,10 +161,8 @@ impl Dir {
     /// The key at a place in its table; its own for a place that is not there.
     pub(crate) fn child_key(&self, at: usize) -> Key {
         let key = match &self.body {
-            Body::Entries(items) => items.get(at).map(|item| self.entry(item).key),
-            Body::Slots(slots) => {
-                slots.get(at).map(|slot| self.key_at(slot.hash_at, slot.hash_len, slot.at))
-            }
+            Body::Entries(items) => items.get(at).map(|item| self.key_at(item.hash_at)),
+            Body::Slots(slots) => slots.get(at).map(|slot| self.key_at(slot.hash_at)),
         };
         key.unwrap_or(self.key)
     }
@@ -183,6 +200,7 @@ impl Dir {
             Body::Entries(items) => size_of_val::<[Item]>(items),
             Body::Slots(slots) => size_of_val::<[Slot]>(slots),
         };
+        let table = table + size_of_val::<[(u32, Locator)]>(&self.locators.0);
         size_of::<Dir>() + self.bytes.len() + table
     }
 
@@ -191,14 +209,18 @@ impl Dir {
     }
 
     pub(crate) fn entry(&self, item: &Item) -> Entry {
-        Entry { kind: item.kind, key: self.key_at(item.hash_at, item.hash_len, item.at) }
+        Entry { kind: item.kind, key: self.key_at(item.hash_at) }
     }
 
-    pub(crate) fn key_at(&self, at: u32, len: u8, locator: Locator) -> Key {
-        let bytes = self.slice(at, u32::from(len));
+    /// The bytes of the hash at an offset that is in the table.
+    pub(crate) fn hash_at(&self, at: u32) -> &[u8] {
+        self.slice(at, u32::from(self.hash_len))
+    }
+
+    fn key_at(&self, at: u32) -> Key {
         // The decoder that made the table checked that the range is there and is a hash.
-        let hash = Hash::new(bytes).unwrap_or(self.key.hash);
-        Key { hash, at: locator }
+        let hash = Hash::new(self.hash_at(at)).unwrap_or(self.key.hash);
+        Key { hash, at: self.locators.of(at) }
     }
 
     /// The item of a name among the entries of this object.

@@ -31,7 +31,7 @@ impl Dir {
     }
 
     pub(crate) fn hash_bytes(&self, item: &Item) -> &[u8] {
-        self.slice(item.hash_at, u32::from(item.hash_len))
+        self.hash_at(item.hash_at)
     }
 
     /// Whether the item is exactly this entry.

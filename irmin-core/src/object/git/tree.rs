@@ -11,7 +11,7 @@ use super::{content, with_header};
 use crate::error::{Code, Error, Result};
 use crate::hash::HashFunction;
 use crate::id::{Key, Locator};
-use crate::object::dir::{Body, Item};
+use crate::object::dir::{Body, Item, Locators};
 use crate::object::{Child, Dir, Edit, Entry, EntryKind, Kind, Metadata, Object};
 
 const TYPE: u32 = 0o170_000;
@@ -91,7 +91,7 @@ fn entry_at(bytes: &[u8], at: usize, hash_len: usize) -> Result<Raw, &'static st
 }
 
 /// The entries of a tree in the order of its bytes, checked to be git's order.
-fn items(hash_len: usize, object: &Object) -> Result<Vec<Item>> {
+fn items(hash_len: usize, object: &Object) -> Result<(Vec<Item>, Locators)> {
     let corrupt = |why: &str| Error::corrupt("directory", &object.id, why);
     let range = content("tree", object)?;
     let bytes: &[u8] = &object.bytes;
@@ -101,6 +101,7 @@ fn items(hash_len: usize, object: &Object) -> Result<Vec<Item>> {
     }
     let mut items: Vec<Item> = Vec::with_capacity(range.len() / (hash_len + 8));
     let mut hints = object.children.iter();
+    let mut locators = Vec::new();
     let mut at = range.start;
     let mut last: Option<Raw> = None;
     while at < bytes.len() {
@@ -116,20 +117,23 @@ fn items(hash_len: usize, object: &Object) -> Result<Vec<Item>> {
         let hash = bytes.get(hash_at..raw.end).unwrap_or_default();
         let followed = !matches!(raw.kind, EntryKind::Opaque(_)) && !is_null(hash);
         let hint = if followed { hints.next() } else { None };
-        let hint = hint.filter(|child| child.key.hash.as_bytes() == hash);
         let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        if let Some(child) = hint
+            && child.key.at != Locator::NONE
+            && child.key.hash.as_bytes() == hash
+        {
+            locators.push((offset(hash_at), child.key.at));
+        }
         items.push(Item {
             name_at: offset(raw.name.start),
             name_len: offset(raw.name.len()),
             hash_at: offset(hash_at),
-            hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
             kind: raw.kind,
-            at: hint.map_or(Locator::NONE, |child| child.key.at),
         });
         at = raw.end;
         last = Some(raw);
     }
-    Ok(items)
+    Ok((items, Locators::new(locators)))
 }
 
 /// The hash of zeros, which names no object: git warns of it, and nothing can follow it.
@@ -138,16 +142,17 @@ fn is_null(hash: &[u8]) -> bool {
 }
 
 pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> {
-    let items = items(hash_len, object)?;
+    let (mut items, locators) = items(hash_len, object)?;
     let mut dir = Dir {
         key,
         len: items.len() as u64,
         depth: 0,
         bytes: object.bytes.clone(),
+        hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
         body: Body::Entries(Box::default()),
+        locators,
         below: None,
     };
-    let mut items = items;
     let ascending = |items: &[Item]| {
         items.windows(2).all(|pair| match pair {
             [a, b] => dir.name(a) < dir.name(b),

@@ -14,7 +14,7 @@ use super::varint::{Reader, Why, put, put_boxed};
 use super::{IrminLayout, Params};
 use crate::error::{Code, Error, Result};
 use crate::id::{Key, Locator};
-use crate::object::dir::{Body, Item, Slot};
+use crate::object::dir::{Body, Item, Locators, Slot};
 use crate::object::flat::Ent;
 use crate::object::{Child, Dir, EntryKind, Kind, Metadata, Object};
 
@@ -73,16 +73,21 @@ pub(super) fn decode(layout: &IrminLayout, key: Key, object: &Object) -> Result<
         let why = format!("directory {} has 4 GiB or more in one object", object.id);
         return Err(Error::new(Code::PayloadTooLarge, why));
     }
-    let mut decoder = Decoder { layout, object, reader: Reader::new(&object.bytes) };
+    let reader = Reader::new(&object.bytes);
+    let mut decoder = Decoder { layout, object, reader, locators: Vec::new() };
     let (len, depth, body) =
         decoder.run().map_err(|why| Error::corrupt("directory", &object.id, why))?;
-    Ok(Dir { key, len, depth, bytes: object.bytes.clone(), body, below: None })
+    let locators = Locators::new(decoder.locators);
+    let hash_len = u8::try_from(layout.hash.len()).unwrap_or(u8::MAX);
+    let bytes = object.bytes.clone();
+    Ok(Dir { key, len, depth, bytes, hash_len, body, locators, below: None })
 }
 
 struct Decoder<'a> {
     layout: &'a IrminLayout,
     object: &'a Object,
     reader: Reader<'a>,
+    locators: Vec<(u32, Locator)>,
 }
 
 impl Decoder<'_> {
@@ -109,14 +114,18 @@ impl Decoder<'_> {
         Ok(parts)
     }
 
-    /// The range of a hash just read, and where a child of it is.
-    fn hash(&mut self, index: usize) -> Result<(u32, u8, Locator), Why> {
+    /// Reads the hash of a child: where it begins.
+    fn hash(&mut self, index: usize) -> Result<u32, Why> {
         let len = self.layout.hash.len();
         let hash = self.reader.take(len)?;
-        let hint = self.object.children.get(index);
-        let hint = hint.filter(|child| child.key.hash.as_bytes() == hash);
-        let at = hint.map_or(Locator::NONE, |child| child.key.at);
-        Ok((offset(self.reader.at() - len)?, u8::try_from(len).unwrap_or(u8::MAX), at))
+        let at = offset(self.reader.at() - len)?;
+        if let Some(child) = self.object.children.get(index)
+            && child.key.at != Locator::NONE
+            && child.key.hash.as_bytes() == hash
+        {
+            self.locators.push((at, child.key.at));
+        }
+        Ok(at)
     }
 
     fn entries(&mut self, flat: bool, most: Option<u64>) -> Result<Vec<Item>, Why> {
@@ -145,15 +154,8 @@ impl Decoder<'_> {
                 Some(kind) => kind,
                 None => read_tags(params, &mut self.reader)?,
             };
-            let (hash_at, hash_len, at) = self.hash(index)?;
-            items.push(Item {
-                name_at,
-                name_len: offset(name.len())?,
-                hash_at,
-                hash_len,
-                kind,
-                at,
-            });
+            let hash_at = self.hash(index)?;
+            items.push(Item { name_at, name_len: offset(name.len())?, hash_at, kind });
         }
         Ok(items)
     }
@@ -182,8 +184,7 @@ impl Decoder<'_> {
             if number >= order.fanout() || !ascending {
                 return Err("its slots are out of order or out of range");
             }
-            let (hash_at, hash_len, at) = self.hash(index)?;
-            slots.push(Slot { index: number, hash_at, hash_len, at });
+            slots.push(Slot { index: number, hash_at: self.hash(index)? });
         }
         Ok((len, depth, Body::Slots(slots.into_boxed_slice())))
     }
@@ -203,8 +204,8 @@ pub(super) fn children(layout: &IrminLayout, object: &Object) -> Result<Vec<(Kin
         Body::Entries(items) if is_inode(&dir) => items.iter().map(entry).collect(),
         Body::Entries(items) => items.iter().rev().map(entry).collect(),
         Body::Slots(slots) => {
-            let key = |slot: &Slot| dir.key_at(slot.hash_at, slot.hash_len, slot.at);
-            slots.iter().map(|slot| (Kind::Inode, Child::from(key(slot)))).collect()
+            let child = |at| (Kind::Inode, Child::from(dir.child_key(at)));
+            (0..slots.len()).map(child).collect()
         }
     })
 }
@@ -334,9 +335,9 @@ mod tests {
                 entries_object(layout, !is_inode(dir), None, &all).unwrap()
             }
             Body::Slots(slots) => {
-                let key = |slot: &Slot| dir.key_at(slot.hash_at, slot.hash_len, slot.at);
-                let slots = slots.iter().map(|slot| (slot.index, Child::from(key(slot))));
-                inner_object(layout, dir.depth, dir.len, None, slots.collect()).unwrap()
+                let child = |(at, slot): (usize, &Slot)| (slot.index, dir.child_key(at).into());
+                let slots = slots.iter().enumerate().map(child).collect();
+                inner_object(layout, dir.depth, dir.len, None, slots).unwrap()
             }
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn is_inner(dir: &Dir) -> bool {
 
 /// The hash that is in the slot with this number.
 pub(super) fn slot_hash(dir: &Dir, at: usize) -> Option<&[u8]> {
-    slots(dir).get(at).map(|slot| dir.slice(slot.hash_at, u32::from(slot.hash_len)))
+    slots(dir).get(at).map(|slot| dir.hash_at(slot.hash_at))
 }
 
 /// Loads what slots of inner nodes refer to: parts of tries, each of which must fit the depth of
