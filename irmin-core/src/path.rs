@@ -19,8 +19,41 @@ use crate::limits;
 /// One name in a directory: bytes, in order of bytes.
 ///
 /// It prints like a [`Path`], quoted where it must be.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Step(Box<[u8]>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Step(Name);
+
+/// Most names are short, and the maps that hold them are searched for each value that is set: a
+/// short one is where it is compared, without a place of its own.
+#[derive(Clone, PartialEq, Eq)]
+enum Name {
+    /// So many bytes, and zeros behind them.
+    Short(u8, [u8; SHORT]),
+    /// More bytes than are short.
+    Long(Box<[u8]>),
+}
+
+/// The most bytes of a name that are kept in line: as many as leave it three words.
+const SHORT: usize = 22;
+
+impl Name {
+    fn of(name: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            (Some(start), Ok(len)) => {
+                start.copy_from_slice(name);
+                Name::Short(len, bytes)
+            }
+            _ => Name::Long(name.into()),
+        }
+    }
+}
+
+/// The bytes of a short name as numbers that are in the same order.
+fn words(bytes: &[u8; SHORT]) -> (u128, u64) {
+    let first = bytes.first_chunk().map_or(0, |chunk| u128::from_be_bytes(*chunk));
+    // The two overlap, which does not matter where the first are equal.
+    (first, bytes.last_chunk().map_or(0, |chunk| u64::from_be_bytes(*chunk)))
+}
 
 impl Step {
     /// A git-safe step.
@@ -31,36 +64,61 @@ impl Step {
     pub fn new(name: impl AsRef<[u8]>) -> Result<Self> {
         let name = name.as_ref();
         check_git_safe(name)?;
-        Ok(Step(name.into()))
+        Ok(Step(Name::of(name)))
     }
 
     /// A step as found in a directory that another program wrote.
     #[must_use]
     pub fn foreign(name: &[u8]) -> Self {
-        Step(name.into())
+        Step(Name::of(name))
     }
 
     /// The bytes of the name.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Name::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Name::Long(bytes) => bytes,
+        }
     }
 
     /// The name as text, if it is text.
     #[must_use]
     pub fn to_str(&self) -> Option<&str> {
-        core::str::from_utf8(&self.0).ok()
+        core::str::from_utf8(self.as_bytes()).ok()
     }
 }
 
+impl PartialOrd for Step {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Step {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        match (&self.0, &other.0) {
+            // Of names that only zeros tell apart the shorter one begins the other.
+            (Name::Short(len, bytes), Name::Short(other_len, other)) => {
+                words(bytes).cmp(&words(other)).then(len.cmp(other_len))
+            }
+            _ => self.as_bytes().cmp(other.as_bytes()),
+        }
+    }
+}
+/// As that of the bytes, which maps of steps are asked with.
+impl core::hash::Hash for Step {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
 impl AsRef<[u8]> for Step {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 impl Borrow<[u8]> for Step {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 impl PartialEq<str> for Step {
@@ -75,12 +133,12 @@ impl PartialEq<&str> for Step {
 }
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_quoted(&self.0, f)
+        write_quoted(self.as_bytes(), f)
     }
 }
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_quoted(&self.0, f)
+        write_quoted(self.as_bytes(), f)
     }
 }
 
