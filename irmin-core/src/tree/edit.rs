@@ -1,6 +1,5 @@
 //! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
 
-use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -34,25 +33,31 @@ impl Raw {
         {
             return self.remove(path);
         }
-        let Some((last, dirs)) = split_last(path) else {
+        if path.is_root() {
             self.root = slot;
             return Ok(());
-        };
+        }
         if !matches!(self.root, Slot::Node(_)) {
             self.root = Slot::Node(Link::empty());
         }
-        self.put_below(&dirs, last, Some(slot))
+        self.put_below(path.steps(), Some(slot))
     }
 
-    /// Makes a name of the directory that these steps lead to what it should be.
-    fn put_below(&mut self, dirs: &[&[u8]], last: &[u8], slot: Option<Slot>) -> Result<()> {
+    /// Makes what these steps lead to what it should be, and what is on the way a directory.
+    fn put_below<'s>(
+        &mut self,
+        mut steps: impl Iterator<Item = &'s [u8]>,
+        slot: Option<Slot>,
+    ) -> Result<()> {
         let store = self.store.as_ref();
         let Slot::Node(root) = &mut self.root else { return Ok(()) };
+        let Some(mut step) = steps.next() else { return Ok(()) };
         let mut link = root;
-        for step in dirs {
+        for next in steps {
             link = make_mut(link, store)?.child_mut(step, store)?;
+            step = next;
         }
-        make_mut(link, store)?.put(last, slot, store)
+        make_mut(link, store)?.put(step, slot, store)
     }
 
     /// Removes what is at a path, and the directories that are empty without it.
@@ -63,8 +68,7 @@ impl Raw {
         }
         let steps: Vec<&[u8]> = path.steps().collect();
         let Some(at) = self.cut(&steps)? else { return Ok(()) };
-        let (dirs, last) = (steps.get(..at), steps.get(at));
-        self.put_below(dirs.unwrap_or_default(), last.copied().unwrap_or_default(), None)
+        self.put_below(steps.into_iter().take(at + 1), None)
     }
 
     /// Which step to remove so that what these steps lead to is gone, and the directories that it
@@ -83,12 +87,6 @@ impl Raw {
         }
         Ok(Some(cut))
     }
-}
-
-fn split_last(path: &Path) -> Option<(&[u8], Vec<&[u8]>)> {
-    let mut steps: Vec<&[u8]> = path.steps().collect();
-    let last = steps.pop()?;
-    Some((last, steps))
 }
 
 /// The node behind a link, ready to be changed.
@@ -131,8 +129,10 @@ fn copy_foreign(link: &Link) -> Result<Edited> {
     let mut edited = Edited::default();
     for (step, root) in place.entries(limit)? {
         let raw = Raw { root, store: place.store.cloned() };
-        edited.edits.insert(step, Some(raw.into_slot_of(None)));
-        edited.len += 1;
+        if let Err(gap) = edited.edits.find(&step) {
+            edited.edits.insert(gap, step, Some(raw.into_slot_of(None)));
+            edited.len += 1;
+        }
     }
     Ok(edited)
 }
@@ -148,10 +148,15 @@ impl Edited {
     /// The directory of a name, made if there is none.
     fn child_mut(&mut self, step: &[u8], store: Option<&Arc<Store>>) -> Result<&mut Link> {
         let Edited { base, edits, len, .. } = self;
-        let slot = match edits.entry(Step::foreign(step)) {
-            Entry::Occupied(edit) => edit.into_mut(),
-            Entry::Vacant(edit) => edit.insert(opened(base.as_deref(), step, store)?),
+        let step = Step::foreign(step);
+        let at = match edits.find(&step) {
+            Ok(at) => at,
+            Err(gap) => {
+                let slot = opened(base.as_deref(), step.as_bytes(), store)?;
+                edits.insert(gap, step, slot)
+            }
         };
+        let slot = edits.at_mut(at).ok_or_else(just_made)?;
         if !matches!(slot, Some(Slot::Node(_))) {
             if slot.is_none() {
                 count(len, base.as_deref(), true, false)?;
@@ -160,31 +165,34 @@ impl Edited {
         }
         match slot {
             Some(Slot::Node(link)) => Ok(link),
-            _ => Err(Error::new(Code::InvalidArgument, "the directory was just made")),
+            _ => Err(just_made()),
         }
     }
 
     /// Sets or removes a name.
     fn put(&mut self, step: &[u8], slot: Option<Slot>, store: Option<&Arc<Store>>) -> Result<()> {
         let Edited { base, edits, len, .. } = self;
-        // One descent: a directory that is filled name by name is searched for each of them.
-        let edit = edits.entry(Step::foreign(step));
-        let existed = match &edit {
-            Entry::Occupied(old) => old.get().is_some(),
-            Entry::Vacant(_) => stored(base.as_deref(), step, store)?.is_some(),
-        };
-        if slot.is_none() && !existed {
-            return Ok(());
-        }
-        count(len, base.as_deref(), slot.is_some(), existed)?;
-        match edit {
-            Entry::Occupied(mut old) => drop(old.insert(slot)),
-            Entry::Vacant(new) => {
-                new.insert(slot);
+        let step = Step::foreign(step);
+        match edits.find(&step) {
+            Ok(at) => {
+                let old = edits.at_mut(at).ok_or_else(just_made)?;
+                count(len, base.as_deref(), slot.is_some(), old.is_some())?;
+                *old = slot;
+            }
+            Err(gap) => {
+                let existed = stored(base.as_deref(), step.as_bytes(), store)?.is_some();
+                if slot.is_some() || existed {
+                    count(len, base.as_deref(), slot.is_some(), existed)?;
+                    edits.insert(gap, step, slot);
+                }
             }
         }
         Ok(())
     }
+}
+
+fn just_made() -> Error {
+    Error::new(Code::InvalidArgument, "the directory was just made")
 }
 
 /// The slot that a stored directory has for a name.

@@ -8,6 +8,7 @@
 mod concrete;
 mod diff;
 mod edit;
+mod edits;
 mod fold;
 mod merge;
 mod page;

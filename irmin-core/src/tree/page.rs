@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
-use core::ops::{Bound, ControlFlow};
+use core::ops::ControlFlow;
 use core::str::FromStr;
 
 use bytes::Bytes;
@@ -58,11 +58,10 @@ impl Place<'_> {
         }
         let base = self.base()?;
         let mut last = None;
-        let from = match after {
-            Some(Cursor(Spot::Added(from))) => Bound::Excluded(from),
-            _ => Bound::Unbounded,
-        };
-        let added = self.edits().map(|edits| edits.range::<Step, _>((from, Bound::Unbounded)));
+        let added = self.edits().map(|edits| match after {
+            Some(Cursor(Spot::Added(from))) => edits.after(from),
+            _ => edits.iter(),
+        });
         for (step, slot) in added.into_iter().flatten() {
             let Some(slot) = slot else { continue };
             let stored = match (&base, self.store) {

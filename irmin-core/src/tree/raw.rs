@@ -7,6 +7,7 @@ use core::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::edits::Edits;
 use super::store::Store;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
@@ -42,8 +43,8 @@ pub(crate) struct Foreign {
 pub(crate) struct Edited {
     /// The stored directory below the overlay.
     pub(crate) base: Option<Arc<Dir>>,
-    /// The changed names: their new slot, or none where they were removed.
-    pub(crate) edits: BTreeMap<Step, Option<Slot>>,
+    /// The changed names.
+    pub(crate) edits: Edits,
     /// The number of entries, overlay included.
     pub(crate) len: u64,
     /// Where it is, in the store of that id, once it was written there.
@@ -100,8 +101,10 @@ impl Drop for Edited {
 
 impl Edited {
     fn take_below(&mut self, below: &mut Vec<Link>) {
-        for slot in core::mem::take(&mut self.edits).into_values().flatten() {
-            if let Slot::Node(link @ (Link::Edited(_) | Link::Foreign(_))) = slot {
+        let is_below =
+            |slot: &mut Slot| matches!(slot, Slot::Node(Link::Edited(_) | Link::Foreign(_)));
+        for slot in self.edits.slots_mut() {
+            if let Some(Slot::Node(link)) = slot.take_if(is_below) {
                 below.push(link);
             }
         }
@@ -209,7 +212,7 @@ impl<'a> Place<'a> {
     }
 
     /// The edits on top of the base.
-    pub(crate) fn edits(&self) -> Option<&'a BTreeMap<Step, Option<Slot>>> {
+    pub(crate) fn edits(&self) -> Option<&'a Edits> {
         match self.link {
             Link::Edited(edited) => Some(&edited.edits),
             _ => None,

@@ -1,12 +1,12 @@
 //! Turning edited trees into objects: bottom-up, each edited directory once.
 
-use alloc::collections::btree_map::Iter;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
 
+use super::edits::Iter;
 use super::raw::{Edited, Link, Place, Raw, Slot, Value, too_many};
 use super::store::Store;
 use super::visits::Visits;
@@ -46,7 +46,7 @@ pub(crate) struct Sealer<'a> {
 struct Frame<'t> {
     name: &'t [u8],
     node: &'t Arc<Edited>,
-    rest: Iter<'t, Step, Option<Slot>>,
+    rest: Iter<'t>,
     edits: Vec<Edit<'t>>,
 }
 
