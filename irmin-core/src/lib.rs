@@ -65,6 +65,7 @@ pub mod limits;
 pub mod lock;
 pub mod merge;
 pub mod name;
+mod numbers;
 pub mod object;
 mod panics;
 mod path;

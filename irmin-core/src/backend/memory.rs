@@ -8,7 +8,6 @@ use core::fmt;
 use core::ops::Range;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 
 use super::{
     Backend, Batch, Capabilities, Durability, Expected, Note, Notifier, OnRefChange, Pin,
@@ -19,6 +18,7 @@ use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::lock::{OnceLock, RwLock};
 use crate::name::{BranchName, RefName};
+use crate::numbers::{Hashed, Numbered};
 use crate::object::{CommitData, Dir, Format, Kind, Object};
 
 /// A store in memory, gone when the last handle of it is dropped.
@@ -48,14 +48,21 @@ pub struct MemoryBackend {
 
 /// What is kept of objects: [`Layout::children`](crate::Layout::children) finds the rest in the
 /// bytes.
-type Records = HashMap<Hash, Record>;
+type Records = Numbered<Record>;
 
 #[derive(Clone)]
 struct Record {
+    id: Hash,
     kind: Kind,
     bytes: Bytes,
     /// What was read once, over the same bytes.
     decoded: OnceLock<Decoded>,
+}
+
+impl Hashed for Record {
+    fn hash(&self) -> &Hash {
+        &self.id
+    }
 }
 
 /// An object as its readers want it.
@@ -67,7 +74,8 @@ enum Decoded {
 
 impl Record {
     fn of(object: Object) -> Self {
-        Record { kind: object.kind, bytes: object.bytes, decoded: OnceLock::new() }
+        let Object { kind, id, bytes, .. } = object;
+        Record { id, kind, bytes, decoded: OnceLock::new() }
     }
 
     /// The decoded object; nothing for one of another kind, or what is damaged.
@@ -141,7 +149,7 @@ impl MemoryBackend {
         {
             let mut objects = self.objects.write();
             let absent: Vec<Key> = targets(edits)
-                .filter(|key| !new.contains_key(&key.hash) && !objects.contains_key(&key.hash))
+                .filter(|key| !new.contains(&key.hash) && !objects.contains(&key.hash))
                 .collect();
             if !absent.is_empty() {
                 return Err(Error::missing_objects(absent));
@@ -150,10 +158,7 @@ impl MemoryBackend {
             if objects.is_empty() {
                 *objects = new;
             } else {
-                objects.reserve(new.len());
-                for (id, record) in new {
-                    objects.entry(id).or_insert(record);
-                }
+                objects.extend(new);
             }
         }
         let changes = refs.apply(edits);
@@ -168,9 +173,7 @@ impl MemoryBackend {
         let mut keys = Vec::with_capacity(objects.len());
         let mut absent = Vec::new();
         for object in objects {
-            let there = |hash| {
-                new.contains_key(hash) || staged.contains_key(hash) || stored.contains_key(hash)
-            };
+            let there = |hash| new.contains(hash) || staged.contains(hash) || stored.contains(hash);
             let children = object.children.iter().filter(|child| !child.kept);
             absent.extend(
                 children
@@ -178,7 +181,7 @@ impl MemoryBackend {
                     .map(|child| Key::from(child.key.hash)),
             );
             keys.push(Key::from(object.id));
-            new.insert(object.id, Record::of(object));
+            new.add(Record::of(object));
         }
         if absent.is_empty() { Ok((new, keys)) } else { Err(Error::missing_objects(absent)) }
     }
@@ -241,15 +244,15 @@ impl Backend for MemoryBackend {
 
     fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
         let objects = self.objects.read();
-        let find = |hash: &Hash| objects.contains_key(hash).then(|| Key::from(*hash));
+        let find = |hash: &Hash| objects.contains(hash).then(|| Key::from(*hash));
         Ok(hashes.iter().map(find).collect())
     }
 
     /// Looks at every object.
     fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
         let objects = self.objects.read();
-        let mut found: Vec<Key> =
-            objects.keys().filter(|hash| prefix.matches(hash)).copied().map(Key::from).collect();
+        let ids = objects.iter().map(|record| record.id);
+        let mut found: Vec<Key> = ids.filter(|id| prefix.matches(id)).map(Key::from).collect();
         found.sort_unstable();
         found.truncate(super::MAX_CANDIDATES);
         Ok(found)
@@ -264,7 +267,7 @@ impl Backend for MemoryBackend {
     }
 
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
-        let (new, keys) = self.prepare(&Records::new(), batch.objects)?;
+        let (new, keys) = self.prepare(&Records::default(), batch.objects)?;
         let published = self.commit(new, &batch.edits, keys)?;
         Ok(Submitted::Accepted(Box::new(move || {
             self.notifier.deliver();
@@ -273,7 +276,7 @@ impl Backend for MemoryBackend {
     }
 
     fn stage(&self) -> Result<Box<dyn Stage + '_>> {
-        Ok(Box::new(MemoryStage { store: self, objects: Records::new() }))
+        Ok(Box::new(MemoryStage { store: self, objects: Records::default() }))
     }
 
     fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {

@@ -24,9 +24,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::CommitSource;
-use super::numbers::Numbers;
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
+use crate::numbers::Numbered;
 
 /// Bounds of a search for common ancestors; what passes them is an error, never a wrong answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -161,7 +161,7 @@ struct Node {
 }
 
 struct Search {
-    numbers: Numbers,
+    numbers: Numbered<Key>,
     /// By their numbers.
     nodes: Vec<Node>,
     /// The numbers of the parents of what is loaded, commit by commit.
@@ -181,7 +181,7 @@ struct Search {
 impl Search {
     fn new(x: Key, y: Key) -> Self {
         let mut search = Search {
-            numbers: Numbers::default(),
+            numbers: Numbered::default(),
             nodes: Vec::new(),
             parents: Vec::new(),
             unloaded: Vec::new(),
@@ -264,13 +264,13 @@ impl Search {
     }
 
     fn is_common(&self, key: Key) -> bool {
-        let number = self.numbers.get(&key.hash);
+        let number = self.numbers.number(&key.hash);
         number.is_some_and(|number| self.marks(number) & COMMON == COMMON)
     }
 
     fn lowest(&self) -> Vec<Key> {
         let lowest = self.candidates.iter().filter(|number| self.marks(**number) == COMMON);
-        lowest.filter_map(|number| self.numbers.key(*number).copied()).collect()
+        lowest.filter_map(|number| self.numbers.at(*number).copied()).collect()
     }
 }
 

@@ -10,7 +10,6 @@
 mod bases;
 mod blame;
 mod last_modified;
-mod numbers;
 mod walk;
 
 use alloc::format;

@@ -9,10 +9,10 @@ use core::fmt;
 use hashbrown::HashSet;
 
 use super::CommitSource;
-use super::numbers::Numbers;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::id::Key;
+use crate::numbers::Numbered;
 use crate::object::CommitData;
 
 /// What leaves a commit out of a walk, and everything that is reached through it alone.
@@ -116,14 +116,14 @@ pub fn history(source: &dyn CommitSource, heads: &[Key], depth: Option<usize>) -
 #[derive(Default)]
 pub(super) struct Found {
     /// The numbers of what it visits, and of what it leaves out.
-    numbers: Numbers,
+    numbers: Numbered<Key>,
     /// By their numbers; nothing for what is left out.
     commits: Vec<Option<Arc<CommitData>>>,
 }
 
 impl Found {
     pub(super) fn get(&self, hash: &Hash) -> Option<(&Key, &Arc<CommitData>)> {
-        self.at(self.numbers.get(hash)?)
+        self.at(self.numbers.number(hash)?)
     }
 
     pub(super) fn contains(&self, hash: &Hash) -> bool {
@@ -131,7 +131,7 @@ impl Found {
     }
 
     fn at(&self, number: usize) -> Option<(&Key, &Arc<CommitData>)> {
-        Some((self.numbers.key(number)?, self.commits.get(number)?.as_ref()?))
+        Some((self.numbers.at(number)?, self.commits.get(number)?.as_ref()?))
     }
 }
 
@@ -183,7 +183,7 @@ pub(super) fn sort(found: &Found) -> Vec<(Key, Arc<CommitData>)> {
     for commit in &found.commits {
         begins.push(parents.len());
         let named = commit.iter().flat_map(|commit| &commit.parents);
-        for parent in named.filter_map(|parent| found.numbers.get(&parent.hash)) {
+        for parent in named.filter_map(|parent| found.numbers.number(&parent.hash)) {
             parents.push(parent);
             // Counted once for each mention, so that a parent named twice is released once.
             children.get_mut(parent).into_iter().for_each(|count| *count += 1);

@@ -26,6 +26,7 @@ use bytes::Bytes;
 
 use crate::hash::Hash;
 use crate::id::Key;
+use crate::numbers::Hashed;
 
 pub use commit::CommitData;
 pub use dir::{Dir, Entry, EntryKind, Metadata};
@@ -84,6 +85,12 @@ pub struct Object {
     /// The directory object that this one was edited from: a hint for deltas, and the voucher of
     /// the children marked [`Child::kept`].
     pub base: Option<Key>,
+}
+
+impl Hashed for Object {
+    fn hash(&self) -> &Hash {
+        &self.id
+    }
 }
 
 /// One reference of an object.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::branch::{Branch, DetachedHead, Target as Head};
 use super::{Commit, CommitOptions, Repo};
@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{CommitId, Key, Locator};
 use crate::info::Info;
 use crate::name::{BranchName, RefName};
+use crate::numbers::Numbered;
 use crate::object::{CommitData, Object};
 use crate::tree::{Edited, Sealer, Slot, Store, Tree, Trust, mark_sealed};
 
@@ -162,7 +163,6 @@ impl<C: Contents> Branch<C> {
         let (objects, made) = made.map_or((Vec::new(), None), |mut made| {
             (core::mem::take(&mut made.objects), Some(made))
         });
-        let hashes: Vec<_> = objects.iter().map(|object| object.id).collect();
         let edit =
             RefEdit { name: real, expected: snapshot.expected(), new: to.map(Target::Object) };
         let batch = Batch {
@@ -180,7 +180,7 @@ impl<C: Contents> Branch<C> {
             (Published::Lost { .. }, _) => Attempt::Lost,
             (Published::Done { .. }, None) => Attempt::Ended(Outcome::Moved),
             (Published::Done { keys }, Some(made)) => {
-                let commit = repo.acknowledge(&snapshot, made, &locators(&hashes, &keys));
+                let commit = repo.acknowledge(&snapshot, made, &locators(&keys));
                 Attempt::Ended(Outcome::Committed(commit))
             }
         })
@@ -228,11 +228,11 @@ fn tree_of<C>(store: &Arc<Store>, head: Option<&Commit<C>>) -> Tree<C> {
 /// Where new objects are, in stores that give out locators.
 type Locators = HashMap<crate::Hash, Key>;
 
-fn locators(hashes: &[crate::Hash], keys: &[Key]) -> Locators {
+fn locators(keys: &[Key]) -> Locators {
     if keys.iter().all(|key| key.at == Locator::NONE) {
         return Locators::new();
     }
-    hashes.iter().copied().zip(keys.iter().copied()).collect()
+    keys.iter().map(|key| (key.hash, *key)).collect()
 }
 
 pub(super) fn note(info: &Info) -> Note {
@@ -278,15 +278,19 @@ impl<C: Contents> Repo<C> {
         stage: Option<&mut dyn Stage>,
         trust: Trust,
     ) -> Result<Prepared> {
-        let mut objects = Vec::new();
+        let mut objects = Numbered::default();
+        let mut staged = HashSet::new();
         let mut stage = stage;
-        let mut put = |object: Object| match &mut stage {
-            None => {
-                let key = Key::from(object.id);
-                objects.push(object);
-                Ok(key)
+        let mut put = |object: Object| {
+            let key = Key::from(object.id);
+            match &mut stage {
+                Some(stage) if staged.insert(object.id) => return put_staged(&mut **stage, object),
+                Some(_) => {}
+                None => {
+                    objects.add(object);
+                }
             }
-            Some(stage) => put_staged(&mut **stage, object),
+            Ok(key)
         };
         let slot = tree.raw().clone().into_slot_of(Some(store));
         let Slot::Node(link) = slot else {
@@ -296,7 +300,7 @@ impl<C: Contents> Repo<C> {
         let mut sealer = Sealer::new(store, &mut put, trust);
         let root = sealer.seal(&link)?;
         let sealed = sealer.into_sealed();
-        Ok(Prepared { objects, sealed, root })
+        Ok(Prepared { objects: objects.into_things(), sealed, root })
     }
 
     fn make_commit(
@@ -361,13 +365,12 @@ impl<C: Contents> Repo<C> {
             let mut made =
                 self.make_commit(snapshot, prepared, parents.map(<[Key]>::to_vec), options, info)?;
             let objects = core::mem::take(&mut made.objects);
-            let hashes: Vec<_> = objects.iter().map(|object| object.id).collect();
             let (durability, edits) = (options.durability, Vec::new());
             match self.backend().publish(Batch { objects, edits, durability, note: note(info) }) {
                 Err(e) if is_gone(&e) && trust == Trust::Sealed => trust = Trust::Nothing,
                 Err(e) => return Err(e),
                 Ok(Published::Done { keys }) => {
-                    return Ok(self.acknowledge(snapshot, made, &locators(&hashes, &keys)));
+                    return Ok(self.acknowledge(snapshot, made, &locators(&keys)));
                 }
                 Ok(Published::Lost { name, .. }) => {
                     let why = alloc::format!("the backend lost `{name}`, which was not edited");

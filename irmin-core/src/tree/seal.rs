@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use hashbrown::HashSet;
 
 use super::edits::Iter;
 use super::raw::{Edited, Link, Place, Raw, Slot, Value, too_many};
@@ -17,7 +16,8 @@ use crate::limits;
 use crate::object::{Edit, Entry, EntryKind, Metadata, Object};
 use crate::path::Step;
 
-/// What takes new objects, children first, and says where they are.
+/// What takes new objects, children first, and says where they are: an object may come again where
+/// subtrees or values are equal.
 type PutObject<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
 
 /// What a sealer takes for stored without a look.
@@ -36,8 +36,6 @@ pub(crate) struct Sealer<'a> {
     put: &'a mut PutObject<'a>,
     /// Whether objects are only hashed: what is pruned or elsewhere need not be read then.
     hashing: bool,
-    /// What was put already, so that equal subtrees and values are put once.
-    seen: HashSet<Hash>,
     /// The nodes that were sealed, to be marked once the objects are acknowledged.
     sealed: Vec<(Arc<Edited>, Key)>,
 }
@@ -65,7 +63,7 @@ enum Next<'t> {
 impl<'a> Sealer<'a> {
     /// A sealer that hands objects to `put`.
     pub(crate) fn new(store: &'a Arc<Store>, put: &'a mut PutObject<'a>, trust: Trust) -> Self {
-        Sealer { store, trust, put, hashing: false, seen: HashSet::new(), sealed: Vec::new() }
+        Sealer { store, trust, put, hashing: false, sealed: Vec::new() }
     }
 
     /// A sealer that only hashes.
@@ -111,7 +109,7 @@ impl<'a> Sealer<'a> {
 
     fn put_value(&mut self, text: &Bytes) -> Result<Key> {
         let object = self.store.value_object(text)?;
-        put_once(&mut self.seen, self.put, object)
+        (self.put)(object)
     }
 
     fn seal_edited(&mut self, root: &Arc<Edited>) -> Result<Key> {
@@ -201,10 +199,7 @@ impl<'a> Sealer<'a> {
         if len > limit as u64 && base.is_none_or(|base| len > base.len()) {
             return Err(too_many(len, limit));
         }
-        let (seen, put) = (&mut self.seen, &mut *self.put);
-        let layout = self.store.layout();
-        let key =
-            layout.write(&**self.store, base, edits, &mut |object| put_once(seen, put, object))?;
+        let key = self.store.layout().write(&**self.store, base, edits, self.put)?;
         if let Some(node) = node.filter(|_| !self.hashing) {
             self.sealed.push((node.clone(), key));
         }
@@ -311,11 +306,6 @@ impl Import {
             .collect();
         Ok(Import { name, done: Vec::with_capacity(entries.len()), rest: entries.into_iter() })
     }
-}
-
-fn put_once(seen: &mut HashSet<Hash>, put: &mut PutObject<'_>, object: Object) -> Result<Key> {
-    let hash = object.id;
-    if seen.insert(hash) { put(object) } else { Ok(Key::from(hash)) }
 }
 
 /// Notes where nodes are, now that their store acknowledged them.

@@ -22,7 +22,13 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// The modules of irmin-core, lowest layer first: each may use its own layer and those before.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("L0", &["error", "hash", "id", "info", "limits", "lock", "name", "panics", "path", "io"]),
+    (
+        "L0",
+        &[
+            "error", "hash", "id", "info", "limits", "lock", "name", "numbers", "panics", "path",
+            "io",
+        ],
+    ),
     ("L1", &["object"]),
     ("L2", &["contents", "merge"]),
     ("L3", &["backend"]),

@@ -1,0 +1,144 @@
+//! Numbers for what has a hash, so that what is known of it is in a plain vector.
+
+use alloc::vec::Vec;
+use core::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+
+use crate::hash::Hash;
+use crate::id::Key;
+
+/// What is found by its hash.
+pub(crate) trait Hashed {
+    /// The hash, which is always the same.
+    fn hash(&self) -> &Hash;
+}
+
+impl Hashed for Key {
+    fn hash(&self) -> &Hash {
+        &self.hash
+    }
+}
+
+/// Things with a hash, each once, numbered from 0 in the order in which they come.
+///
+/// The table holds the numbers alone: a map from hashes would be twenty times as large, since a
+/// [`Hash`] has room for the longest digest, and no longer fit in the caches of the processor. The
+/// things lie in one piece, and none is moved when the table grows.
+pub(crate) struct Numbered<T> {
+    things: Vec<T>,
+    table: HashTable<usize>,
+    /// Seeded, against hashes that were made to collide.
+    hasher: DefaultHashBuilder,
+}
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Numbered {
+            things: Vec::new(),
+            table: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+}
+
+impl<T: Hashed> Numbered<T> {
+    /// Nothing, with room for that much.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let (things, table) = (Vec::with_capacity(capacity), HashTable::with_capacity(capacity));
+        Numbered { things, table, hasher: DefaultHashBuilder::default() }
+    }
+
+    /// The number of a thing, and whether it is new: one of the same hash stays what it is.
+    pub(crate) fn add(&mut self, thing: T) -> (usize, bool) {
+        let Numbered { things, table, hasher } = self;
+        let same = |number: &usize| things.get(*number).is_some_and(|t| t.hash() == thing.hash());
+        let again = |number: &usize| things.get(*number).map_or(0, |t| hasher.hash_one(t.hash()));
+        match table.entry(hasher.hash_one(thing.hash()), same, again) {
+            Entry::Occupied(known) => (*known.get(), false),
+            Entry::Vacant(place) => {
+                let number = things.len();
+                place.insert(number);
+                things.push(thing);
+                (number, true)
+            }
+        }
+    }
+
+    /// Adds the things of another one, in their order.
+    pub(crate) fn extend(&mut self, other: Self) {
+        let Numbered { things, table, hasher } = self;
+        let again = |number: &usize| things.get(*number).map_or(0, |t| hasher.hash_one(t.hash()));
+        table.reserve(other.len(), again);
+        things.reserve(other.len());
+        for thing in other.things {
+            self.add(thing);
+        }
+    }
+
+    /// The number of a hash, if the thing was added.
+    pub(crate) fn number(&self, hash: &Hash) -> Option<usize> {
+        let same = |number: &usize| self.at(*number).is_some_and(|thing| thing.hash() == hash);
+        self.table.find(self.hasher.hash_one(hash), same).copied()
+    }
+
+    /// The thing of a hash.
+    pub(crate) fn get(&self, hash: &Hash) -> Option<&T> {
+        self.at(self.number(hash)?)
+    }
+
+    pub(crate) fn contains(&self, hash: &Hash) -> bool {
+        self.number(hash).is_some()
+    }
+
+    /// The thing of a number.
+    pub(crate) fn at(&self, number: usize) -> Option<&T> {
+        self.things.get(number)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.things.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.things.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.things.iter()
+    }
+
+    /// The things in the order of their numbers.
+    pub(crate) fn into_things(self) -> Vec<T> {
+        self.things
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HashFunction;
+
+    #[test]
+    fn numbers_stay() {
+        let keys: Vec<Key> =
+            (0..1000_u32).map(|n| HashFunction::Sha1.digest(&n.to_le_bytes()).into()).collect();
+        let mut numbers = Numbered::with_capacity(10);
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(numbers.number(&key.hash), None);
+            assert_eq!(numbers.add(*key), (n, true));
+            assert_eq!(numbers.add(*key), (n, false));
+        }
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!((numbers.number(&key.hash), numbers.at(n)), (Some(n), Some(key)));
+            assert_eq!(numbers.get(&key.hash), Some(key));
+        }
+        assert_eq!((numbers.len(), numbers.at(1000)), (1000, None));
+        let mut other = Numbered::default();
+        other.add(keys[7]);
+        other.extend(numbers);
+        assert_eq!(other.number(&keys[7].hash), Some(0));
+        assert_eq!((other.number(&keys[0].hash), other.number(&keys[8].hash)), (Some(1), Some(8)));
+        assert_eq!(other.into_things().len(), 1000);
+    }
+}
