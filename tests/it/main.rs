@@ -22,6 +22,7 @@ mod formats_bytes;
 mod formats_git;
 mod formats_model;
 mod formats_vectors;
+mod fs_crash;
 mod fs_pieces;
 mod fs_store;
 mod git_conformance;

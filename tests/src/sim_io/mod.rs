@@ -117,11 +117,20 @@ impl SimIo {
     /// planned faults: what the next program finds when this one is killed.
     #[must_use]
     pub fn fork(&self) -> SimIo {
+        self.fork_at(usize::MAX)
+    }
+
+    /// What the next program finds when this one was killed after so many operations: see
+    /// [`fork`](SimIo::fork).
+    #[must_use]
+    pub fn fork_at(&self, ops: usize) -> SimIo {
         let inner = self.inner();
-        let (base, log, disk) = (inner.base.clone(), inner.log.clone(), inner.disk.clone());
+        let (base, log) = (inner.base.clone(), inner.log.iter().take(ops).cloned().collect());
         drop(inner);
-        let inner = Inner { base, log, disk, ..Inner::default() };
-        SimIo { inner: Arc::new(Mutex::new(inner)) }
+        let mut forked = Inner { base: base.clone(), disk: base, ..Inner::default() };
+        let log: Vec<Op> = log;
+        log.into_iter().for_each(|op| forked.run(op));
+        SimIo { inner: Arc::new(Mutex::new(forked)) }
     }
 
     /// What a loss of power can leave behind, from before the first operation to after the last.

@@ -1,5 +1,6 @@
 //! Small helpers over [`Io`]: whole files, directories, and names that are absent.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::error::{Code, Error, Result};
-use crate::io::{FileKind, Io, OpenMode};
+use crate::io::{FileKind, Io, LockGuard, OpenMode};
 use crate::lock::Mutex;
 
 /// `None` where the error says that there is no such name.
@@ -53,6 +54,24 @@ pub(super) fn create(io: &dyn Io, path: &str, bytes: &[u8]) -> Result<()> {
 /// `io`.
 pub(super) fn remove(io: &dyn Io, path: &str) -> Result<bool> {
     Ok(if_exists(io.remove(path))?.is_some())
+}
+
+/// Waits for the lock of a file; none if others have it after so many attempts.
+///
+/// # Errors
+/// `io`.
+pub(super) fn wait_for(
+    io: &dyn Io,
+    path: &str,
+    attempts: u32,
+) -> Result<Option<Box<dyn LockGuard>>> {
+    for attempt in 0..attempts.max(1) {
+        if let Some(guard) = io.try_lock(path)? {
+            return Ok(Some(guard));
+        }
+        io.back_off(attempt);
+    }
+    Ok(None)
 }
 
 /// The result of a sync: after a failure nothing that was written may be relied upon, which is

@@ -17,6 +17,7 @@
 
 mod files;
 mod names;
+mod naming;
 mod objects;
 mod open;
 mod owner;

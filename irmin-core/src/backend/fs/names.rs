@@ -22,6 +22,8 @@ pub(super) const OUR_REFS: &str = "irmin/refs";
 pub(super) const OUR_OBJECTS: &str = "irmin/objects";
 /// The files that tell which handles are alive.
 pub(super) const OWNERS: &str = "irmin/owners";
+/// The lock under which objects get their names.
+pub(super) const NAMING: &str = "irmin/naming";
 /// The lock under which handles come and leftovers go.
 pub(super) const GATE: &str = "irmin/lock";
 

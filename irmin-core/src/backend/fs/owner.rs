@@ -43,7 +43,9 @@ impl Owner {
     pub(super) fn begin(io: &Arc<dyn Io>, attempts: u32) -> Result<Owner> {
         files::create_dirs(&**io, OWNERS)?;
         files::create_dirs(&**io, TEMPS)?;
-        let _gate = gate(&**io, attempts)?;
+        let busy =
+            || Error::new(Code::Locked, format!("another program holds `{GATE}`: try again"));
+        let _gate = files::wait_for(&**io, GATE, attempts)?.ok_or_else(busy)?;
         sweep(&**io)?;
         for number in 0..u32::MAX {
             let at = path(number);
@@ -105,17 +107,6 @@ pub(super) fn is_alive(io: &dyn Io, identity: (u64, u64)) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Waits for the lock under which handles come and leftovers go.
-fn gate(io: &dyn Io, attempts: u32) -> Result<Box<dyn LockGuard>> {
-    for attempt in 0..attempts.max(1) {
-        if let Some(guard) = io.try_lock(GATE)? {
-            return Ok(guard);
-        }
-        io.back_off(attempt);
-    }
-    Err(Error::new(Code::Locked, format!("another program holds `{GATE}`: try again")))
 }
 
 /// Removes the temporary files and then the files of dead handles. Nothing of others is touched:

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use super::files::Unsynced;
+use super::naming::Naming;
 use super::ref_lock::RefLock;
 use super::{FsBackend, files, names, refs};
 use crate::backend::{Published, RefEdit, RefTable, Target};
@@ -21,11 +22,16 @@ use crate::io::OpenMode;
 use crate::name::RefName;
 use crate::object::Object;
 
+/// How many objects are named before others may name theirs.
+const NAMED: usize = 4096;
+
 /// An object whose file is written and synced, and has no name yet.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     pub(super) temp: String,
     pub(super) path: String,
+    /// It is named after all pending objects of lower levels, among which is what it refers to.
+    pub(super) level: usize,
 }
 
 /// Objects that are not visible yet; what is not named is removed again.
@@ -128,7 +134,7 @@ impl<'a> Pending<'a> {
             let _ = files::remove(&**io, &temp);
             return Err(e);
         }
-        Ok(Some(Prepared { temp, path }))
+        Ok(Some(Prepared { temp, path, level: self.level(object) }))
     }
 
     /// Adds an object that was written to a temporary file.
@@ -138,21 +144,46 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// Gives all objects their names, durably.
+    /// The level of an object: that of its base, which vouches for what is common to both, or one
+    /// above the highest of what else it refers to.
+    fn level(&self, object: &Object) -> usize {
+        let level = |hash: &Hash| self.objects.get(hash).map_or(0, |pending| pending.level);
+        let base = object.base.map_or(0, |base| level(&base.hash));
+        let children = object.children.iter().filter(|child| !child.kept);
+        children.map(|child| level(&child.key.hash).saturating_add(1)).fold(base, usize::max)
+    }
+
+    /// Gives all objects their names, durably, each after what it refers to; what had names before
+    /// is durable then, too.
     ///
     /// # Errors
-    /// `io`, `poisoned`.
+    /// `locked`, `io`, `poisoned`.
     fn name(&mut self) -> Result<()> {
-        let FsBackend { io, dirs, .. } = self.store;
+        let FsBackend { io, dirs, attempts, .. } = self.store;
+        // It makes the directory of the lock.
+        self.store.owner()?;
         let mut unsynced = core::mem::take(&mut self.unsynced);
-        for prepared in self.objects.values() {
-            let dir = files::parent(&prepared.path);
-            dirs.create(dir, &mut unsynced)?;
-            io.rename(&prepared.temp, &prepared.path)?;
-            unsynced.dirs.insert(dir.into());
+        let mut order: Vec<&Prepared> = self.objects.values().collect();
+        order.sort_unstable_by(|a, b| (a.level, &a.path).cmp(&(b.level, &b.path)));
+        for prepared in &order {
+            dirs.create(files::parent(&prepared.path), &mut unsynced)?;
+        }
+        if order.is_empty() {
+            let _named = Naming::take(&**io, *attempts)?;
+            return dirs.sync(unsynced);
+        }
+        let levels = order.chunk_by(|a, b| a.level == b.level);
+        for some in levels.flat_map(|level| level.chunks(NAMED)) {
+            Naming::take(&**io, *attempts)?.run(|| {
+                for prepared in some {
+                    io.rename(&prepared.temp, &prepared.path)?;
+                    unsynced.dirs.insert(files::parent(&prepared.path).into());
+                }
+                dirs.sync(core::mem::take(&mut unsynced))
+            })?;
         }
         self.objects.clear();
-        dirs.sync(unsynced)
+        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ impl<'a> FsStage<'a> {
     }
 
     fn get(&self, hash: &Hash) -> Result<Option<Object>> {
-        let Some(Prepared { temp, path }) = self.pending.get(hash) else { return Ok(None) };
+        let Some(Prepared { temp, path, .. }) = self.pending.get(hash) else { return Ok(None) };
         let ours = path.starts_with(names::OURS);
         self.store.coding.read_file(&*self.store.io, hash, temp, ours)
     }
@@ -67,7 +67,8 @@ impl Stage for FsStage<'_> {
         let temp = self.store.owner()?.temp();
         match self.store.heed(self.stream(&temp, len, read)) {
             Ok(hash) => {
-                self.pending.adopt(hash, Prepared { temp, path: names::object(&hash) });
+                let path = names::object(&hash);
+                self.pending.adopt(hash, Prepared { temp, path, level: 0 });
                 Ok(Key::from(hash))
             }
             Err(e) => {
