@@ -456,6 +456,63 @@ fn values_in_pieces_are_whole_in_a_slice() {
     assert_eq!(plain.export(&SliceOptions::default()).unwrap_err().code(), Code::Unsupported);
 }
 
+/// What is large goes as it comes, and is checked as all else is.
+#[test]
+fn large_values_go_piece_by_piece() {
+    let large: Vec<u8> = (0..900_000_u32).flat_map(|n| n.wrapping_mul(n).to_be_bytes()).collect();
+    for spec in specs() {
+        let repo = memory(spec);
+        let main = repo.main().unwrap();
+        let fill = |tree: &mut Tree| {
+            tree.set("a/small", "1")?;
+            tree.set("a/large", large.clone())?;
+            tree.set("z", "2")
+        };
+        let head = main.transaction("three", fill).unwrap().unwrap();
+        let (slice, mut file) = (repo.export(&SliceOptions::default()).unwrap(), Vec::new());
+        repo.export_to(&SliceOptions::default(), &mut file).unwrap();
+        assert_eq!(file, to_bytes(&slice), "{spec:?}");
+        let other = strict(spec);
+        let imported = other.import_from(&mut &file[..]).unwrap();
+        assert_eq!((imported.contents, imported.present), (3, 0));
+        let commit = other.commit(head.id()).unwrap().unwrap();
+        assert_eq!(commit.tree().get("a/large").unwrap().unwrap(), large);
+        let again = other.import_from(&mut &file[..]).unwrap();
+        assert_eq!((again.objects(), again.present), (0, imported.objects()));
+        // A stream may take in what is too large to be held.
+        let small = Limits { object: 1 << 20, ..Limits::default() };
+        memory(spec).with_limits(small).import_from(&mut &file[..]).unwrap();
+        let none = Limits { streamed: 1 << 20, ..Limits::default() };
+        let e = memory(spec).with_limits(none).import_from(&mut &file[..]).unwrap_err();
+        assert_eq!(e.code(), Code::PayloadTooLarge);
+
+        let at = file.windows(64).position(|bytes| bytes == &large[..64]).unwrap();
+        for at in [at - 1, at, at + large.len() / 2, at + large.len() - 1] {
+            for there in [false, true] {
+                let store = memory(spec);
+                if there {
+                    store.import(&slice).unwrap();
+                }
+                let mut bad = file.clone();
+                bad[at] ^= 1;
+                let e = store.import_from(&mut &bad[..]).unwrap_err();
+                assert_eq!(e.code(), Code::CorruptObject, "{e}");
+                let e = store.import_from(&mut &file[..at]).unwrap_err();
+                assert!(e.to_string().contains("in the middle"), "{e}");
+                if !there {
+                    assert_eq!(store.import(&slice).unwrap().present, 0);
+                }
+            }
+        }
+        // One that is in the stream twice.
+        let mut twice = slice.clone();
+        let value = slice.contents().find(|object| object.bytes.len() > 1 << 20).unwrap();
+        twice.objects.push(value.clone());
+        let e = memory(spec).import_from(&mut &to_bytes(&twice)[..]).unwrap_err();
+        assert!(e.to_string().contains("twice"), "{e}");
+    }
+}
+
 #[test]
 fn a_slice_goes_between_engines() {
     let repo = memory(FormatSpec::git());

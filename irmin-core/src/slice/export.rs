@@ -1,5 +1,6 @@
 //! Making slices: the objects of some commits, children first, each once.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
@@ -8,9 +9,11 @@ use core::fmt;
 use hashbrown::HashSet;
 
 use super::plan::{Planned, plan};
-use super::{Mark, Seen, Slice, SliceObject, SliceOptions, Writer, mark};
+use super::{LARGE, Mark, Seen, Slice, SliceObject, SliceOptions, Writer, mark};
+use crate::backend::{ValueRead, copy_value};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
 use crate::id::{CommitId, Key};
 use crate::io::Write;
 use crate::limits::READ_DEPTH;
@@ -36,8 +39,8 @@ impl<C: Contents> Repo<C> {
     /// with its hash checked.
     ///
     /// The commits are found first; then it holds 16 bytes of each object's hash, and of every
-    /// directory on the way down to the next object a few of its objects. An object itself is in
-    /// memory whole.
+    /// directory on the way down to the next object a few of its objects. An object that is handed
+    /// out is in memory whole; [`Export::write_next`] writes large values as they are read.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -75,16 +78,15 @@ impl<C: Contents> Repo<C> {
         })
     }
 
-    /// Writes a part of the history as a stream, and says how many objects it has.
+    /// Writes a part of the history as a stream, and says how many objects it has. Values of
+    /// more than a mebibyte are written as they are read.
     ///
     /// # Errors
     /// As [`Repo::export_objects`], and those of writing.
     pub fn export_to(&self, options: &SliceOptions, to: &mut dyn Write) -> Result<u64> {
-        let export = self.export_objects(options)?;
+        let mut export = self.export_objects(options)?;
         let mut writer = Writer::new(to, export.format(), export.heads())?;
-        for object in export {
-            writer.put(&object?)?;
-        }
+        while export.write_next(&mut writer)?.is_some() {}
         writer.finish()
     }
 }
@@ -106,7 +108,23 @@ pub struct Export {
 struct Frame {
     object: Object,
     children: vec::IntoIter<(Kind, Key)>,
-    ready: VecDeque<Object>,
+    ready: VecDeque<Ready>,
+}
+
+/// What was read of a slice.
+enum Ready {
+    Object(Object),
+    /// A large value.
+    Value(Hash, Box<dyn ValueRead>),
+}
+
+impl Ready {
+    fn id(&self) -> (&Hash, Kind) {
+        match self {
+            Ready::Object(object) => (&object.id, object.kind),
+            Ready::Value(id, _) => (id, Kind::Value),
+        }
+    }
 }
 
 impl Export {
@@ -122,24 +140,70 @@ impl Export {
         &self.heads
     }
 
-    fn step(&mut self) -> Result<Option<SliceObject>> {
+    /// Writes the next object to a stream, and says of what kind it is; nothing after the last.
+    ///
+    /// A value of more than a mebibyte is written as it is read, whatever its size.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+    /// # use irmin_core::slice::{SliceOptions, Writer};
+    /// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    /// # let repo = Repo::new(backend, Context::new("ann", || 0))?;
+    /// repo.main()?.set("a", "1", "one value")?;
+    /// let (mut export, mut file) = (repo.export_objects(&SliceOptions::default())?, Vec::new());
+    /// let mut writer = Writer::new(&mut file, export.format(), export.heads())?;
+    /// while let Some(kind) = export.write_next(&mut writer)? {
+    ///     println!("a {kind}");
+    /// }
+    /// assert_eq!(writer.finish()?, 3);
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of reading and writing; there is nothing more then.
+    pub fn write_next(&mut self, to: &mut Writer<'_>) -> Result<Option<Kind>> {
+        let written = self.step().and_then(|made| match made {
+            None => Ok(None),
+            Some(Ready::Object(object)) => {
+                let object = hand_out(object);
+                to.put(&object).map(|()| Some(object.kind))
+            }
+            Some(Ready::Value(id, mut value)) => {
+                let written = to.put_value(self.store.format(), &id, &mut *value);
+                written.map(|()| Some(Kind::Value))
+            }
+        });
+        if written.is_err() {
+            self.end();
+        }
+        written
+    }
+
+    fn end(&mut self) {
+        self.stack.clear();
+        self.commits = Vec::new().into_iter();
+    }
+
+    fn step(&mut self) -> Result<Option<Ready>> {
         loop {
             let Some(frame) = self.stack.last_mut() else {
                 let Some(commit) = self.commits.next() else { return Ok(None) };
                 self.begin(&commit)?;
                 continue;
             };
-            let Some(object) = frame.next(&self.store, &self.seen)? else {
-                let done = self.stack.pop().map(|frame| frame.object);
-                return Ok(done.map(hand_out));
+            let Some(ready) = frame.next(&self.store, &self.seen)? else {
+                return Ok(self.stack.pop().map(|frame| Ready::Object(frame.object)));
             };
             // Prefetched twice among its siblings, or below one of them.
-            if !self.seen.insert(&object.id, object.kind) {
+            let (id, kind) = ready.id();
+            if !self.seen.insert(id, kind) {
                 continue;
             }
+            let Ready::Object(object) = ready else { return Ok(Some(ready)) };
             self.store.format().verify(&object)?;
             match object.kind {
-                Kind::Value => return Ok(Some(hand_out(object))),
+                Kind::Value => return Ok(Some(Ready::Object(object))),
                 Kind::Node | Kind::Inode => {
                     let children = children(&self.store, &object)?;
                     self.push(object, children)?;
@@ -223,16 +287,58 @@ impl Export {
 
 impl Frame {
     /// The next child that was not met yet.
-    fn next(&mut self, store: &Store, seen: &Seen) -> Result<Option<Object>> {
+    fn next(&mut self, store: &Store, seen: &Seen) -> Result<Option<Ready>> {
         if self.ready.is_empty() {
             let fresh = self.children.by_ref().filter(|(_, key)| !seen.has(&key.hash));
-            let keys: Vec<Key> = fresh.map(|(_, key)| key).take(BATCH).collect();
-            if !keys.is_empty() {
-                self.ready = store.objects(&keys)?.into();
+            let fresh: Vec<(Kind, Key)> = fresh.take(BATCH).collect();
+            for some in fresh.chunk_by(|(a, _), (b, _)| (*a == Kind::Value) == (*b == Kind::Value))
+            {
+                let keys: Vec<Key> = some.iter().map(|(_, key)| *key).collect();
+                if some.first().is_some_and(|(kind, _)| *kind == Kind::Value) {
+                    self.ready.extend(values(store, &keys)?);
+                } else {
+                    self.ready.extend(store.objects(&keys)?.into_iter().map(Ready::Object));
+                }
             }
         }
         Ok(self.ready.pop_front())
     }
+}
+
+/// Some values: small ones as they are, large ones open.
+fn values(store: &Store, keys: &[Key]) -> Result<Vec<Ready>> {
+    let opened = match store.backend().open_values(keys, store.wait()) {
+        // What is none says so itself.
+        Err(e) if e.code() == Code::InvalidArgument => {
+            return Ok(store.objects(keys)?.into_iter().map(Ready::Object).collect());
+        }
+        opened => opened?,
+    };
+    let absent = keys.iter().zip(&opened).filter(|(_, value)| value.is_none());
+    let absent: Vec<Key> = absent.map(|(key, _)| *key).collect();
+    if !absent.is_empty() {
+        return Err(Error::missing_objects(absent));
+    }
+    let values = keys.iter().zip(opened.into_iter().flatten());
+    let ready = |(key, value): (&Key, Box<dyn ValueRead>)| {
+        if value.len() > LARGE {
+            return Ok(Ready::Value(key.hash, value));
+        }
+        read_value(store, key.hash, value).map(Ready::Object)
+    };
+    values.map(ready).collect()
+}
+
+/// A value as an object, under the hash by which it was opened.
+fn read_value(store: &Store, id: Hash, mut value: Box<dyn ValueRead>) -> Result<Object> {
+    let (len, most) = (value.len(), store.limits().object);
+    if len > most as u64 {
+        let why = alloc::format!("value {id} has {len} bytes, over {most}: write it as a stream");
+        return Err(Error::new(Code::PayloadTooLarge, why));
+    }
+    let mut text = Vec::new();
+    copy_value(store.format(), &mut *value, &mut text)?;
+    Ok(Object { id, ..store.format().value(&text) })
 }
 
 fn children(store: &Store, object: &Object) -> Result<Vec<(Kind, Key)>> {
@@ -260,12 +366,19 @@ impl Iterator for Export {
     type Item = Result<SliceObject>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step().transpose();
-        if matches!(step, Some(Err(_))) {
-            self.stack.clear();
-            self.commits = Vec::new().into_iter();
+        let object = self.step().and_then(|made| match made {
+            None => Ok(None),
+            Some(Ready::Object(object)) => Ok(Some(hand_out(object))),
+            Some(Ready::Value(id, value)) => {
+                let object = read_value(&self.store, id, value)?;
+                self.store.format().verify(&object)?;
+                Ok(Some(hand_out(object)))
+            }
+        });
+        if object.is_err() {
+            self.end();
         }
-        step
+        object.transpose()
     }
 }
 

@@ -3,19 +3,26 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Imported, Objects, Reader, Seen, Slice, SliceObject};
+use bytes::Bytes;
+
+use super::stream::Part;
+use super::{Imported, LARGE, Objects, Reader, Seen, Slice, SliceObject};
 use crate::backend::{Backend, Durability, Note, Published, Stage, Wait};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::{CommitId, Key};
-use crate::io::Read;
+use crate::io::{Read, fill};
+use crate::limits::Limits;
 use crate::object::{Child, Format, FormatSpec, Kind, Object};
 use crate::repo::Repo;
 
 /// How many objects are handed to the store at once, and how many bytes of them.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 4 << 20;
+/// How much of a large value is read at once, and the most bytes that come before a value.
+const PIECE: usize = 64 << 10;
+const HEADER: u64 = 64;
 
 impl<C: Contents> Repo<C> {
     /// Takes in the objects of a slice: all of them, or none if something is wrong with one.
@@ -29,7 +36,8 @@ impl<C: Contents> Repo<C> {
         self.import_objects(&slice.format, &slice.heads, &mut objects)
     }
 
-    /// Takes in a slice that comes as a stream, with little memory.
+    /// Takes in a slice that comes as a stream, with little memory: values of more than a mebibyte
+    /// go to the store as they come, bounded by [`Limits::streamed`].
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -53,7 +61,17 @@ impl<C: Contents> Repo<C> {
     pub fn import_from(&self, from: &mut dyn Read) -> Result<Imported> {
         let mut reader = Reader::new(from, self.limits())?;
         let (format, heads) = (*reader.format(), reader.heads().to_vec());
-        self.import_objects(&format, &heads, &mut reader)
+        self.take_in(&format, &heads, |import| {
+            while let Some(part) = reader.part(usize::try_from(LARGE).unwrap_or(usize::MAX))? {
+                match part {
+                    Part::Object(object) => import.take(object)?,
+                    Part::Large { id, len } => {
+                        import.stream(self.limits(), id, len, &mut reader.body(len))?;
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes in objects as they come, children before parents: what they refer to is before them,
@@ -72,6 +90,20 @@ impl<C: Contents> Repo<C> {
         heads: &[CommitId],
         objects: &mut Objects<'_>,
     ) -> Result<Imported> {
+        self.take_in(format, heads, |import| {
+            for object in objects {
+                import.take(object?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn take_in(
+        &self,
+        format: &FormatSpec,
+        heads: &[CommitId],
+        take: impl FnOnce(&mut Import<'_>) -> Result<()>,
+    ) -> Result<Imported> {
         if format != self.format().spec() {
             let why = alloc::format!(
                 "the slice is of another format than the store: {format:?}, and {:?}",
@@ -88,9 +120,7 @@ impl<C: Contents> Repo<C> {
             bytes: 0,
             imported: Imported { heads: heads.to_vec(), ..Imported::default() },
         };
-        for object in objects {
-            import.take(object?)?;
-        }
+        take(&mut import)?;
         import.flush()?;
         import.check_heads()?;
         let Import { stage, imported, .. } = import;
@@ -121,15 +151,47 @@ impl Import<'_> {
                 fits(&object, *kind, found, &child.key.hash)?;
             }
         }
-        if !self.seen.insert(&object.id, object.kind) {
-            let why = alloc::format!("{} {} is in the slice twice", object.kind, object.id);
-            return Err(Error::new(Code::CorruptObject, why));
-        }
+        self.note(object.kind, &object.id)?;
         self.bytes = self.bytes.saturating_add(object.bytes.len());
         let SliceObject { kind, id, bytes } = object;
         let children = children.into_iter().map(|(_, child)| child).collect();
         self.batch.push(Object { kind, id, bytes, children, base: None });
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn note(&mut self, kind: Kind, id: &Hash) -> Result<()> {
+        if self.seen.insert(id, kind) {
+            return Ok(());
+        }
+        let why = alloc::format!("{kind} {id} is in the slice twice");
+        Err(Error::new(Code::CorruptObject, why))
+    }
+
+    /// Takes a value as it comes.
+    fn stream(&mut self, limits: &Limits, id: Hash, len: u64, body: &mut dyn Read) -> Result<()> {
+        self.note(Kind::Value, &id)?;
+        let format = self.backend.format();
+        let bad = |why: &str| Error::corrupt("value", &id, why);
+        let (header, len) =
+            value_of(format, len).ok_or_else(|| bad("no value has an object so long"))?;
+        if len > limits.streamed {
+            let why = alloc::format!("value {id} of the slice has {len} bytes, over the limit");
+            return Err(Error::new(Code::PayloadTooLarge, why));
+        }
+        let mut begin = alloc::vec![0; header.len()];
+        fill(body, &mut begin)?;
+        if begin != header {
+            return Err(bad("its object does not begin as one of a value"));
+        }
+        let there = self.find(&[id])?.contains(&true);
+        let (actual, counter) = if there {
+            (hash_of(format, len, body)?, &mut self.imported.present)
+        } else {
+            let key = self.stage.put_value(format, len, body)?;
+            (key.hash, &mut self.imported.contents)
+        };
+        *counter += 1;
+        same(Kind::Value, &id, &actual)
     }
 
     /// Hands on what was collected and is not in the store.
@@ -180,24 +242,51 @@ impl Import<'_> {
     }
 }
 
+/// The header of a value whose pre-image has so many bytes, and how many follow it.
+fn value_of(format: &Format, len: u64) -> Option<(Bytes, u64)> {
+    // It takes no fewer bytes for a longer value, and never many.
+    (0..=HEADER).find_map(|n| {
+        let rest = len.checked_sub(n)?;
+        let header = format.layout().value_header(rest);
+        (header.len() as u64 == n).then_some((header, rest))
+    })
+}
+
+/// The hash of a value of so many bytes, which are read.
+fn hash_of(format: &Format, len: u64, body: &mut dyn Read) -> Result<Hash> {
+    let mut hasher = format.hasher(len);
+    let mut piece = alloc::vec![0; PIECE];
+    loop {
+        let n = fill(body, &mut piece)?;
+        if n == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(piece.get(..n).unwrap_or_default());
+    }
+}
+
+/// Refuses what has another hash, in the words of the original.
+fn same(kind: Kind, expected: &Hash, actual: &Hash) -> Result<()> {
+    if actual == expected {
+        return Ok(());
+    }
+    let name = match kind {
+        Kind::Commit => "Commit",
+        Kind::Node | Kind::Inode => "Node",
+        _ => "Contents",
+    };
+    let why = alloc::format!("{name} import error: expected {expected}, got {actual}");
+    Err(Error::new(Code::CorruptObject, why))
+}
+
 /// Checks an object alone, and says what it refers to.
 fn check(format: &Format, object: &SliceObject) -> Result<Vec<(Kind, Child)>> {
-    // The kinds of the original, for its message.
-    let name = match object.kind {
-        Kind::Value => "Contents",
-        Kind::Node | Kind::Inode => "Node",
-        Kind::Commit => "Commit",
-        Kind::Tag | Kind::Chunk | Kind::ChunkIndex => {
-            let why = alloc::format!("object {} is a {}, in a slice", object.id, object.kind);
-            return Err(Error::new(Code::CorruptObject, why));
-        }
-    };
-    let (kind, id, bytes) = (object.kind, object.id, object.bytes.clone());
-    let actual = format.hash().digest(&bytes);
-    if actual != id {
-        let why = alloc::format!("{name} import error: expected {id}, got {actual}");
+    if matches!(object.kind, Kind::Tag | Kind::Chunk | Kind::ChunkIndex) {
+        let why = alloc::format!("object {} is a {}, in a slice", object.id, object.kind);
         return Err(Error::new(Code::CorruptObject, why));
     }
+    let (kind, id, bytes) = (object.kind, object.id, object.bytes.clone());
+    same(kind, &id, &format.hash().digest(&bytes))?;
     let object = Object { kind, id, bytes, children: Vec::new(), base: None };
     let layout = format.layout();
     match kind {

@@ -187,6 +187,9 @@ impl Imported {
     }
 }
 
+/// From how many bytes on values of a stream are read and written piece by piece.
+const LARGE: u64 = 1 << 20;
+
 /// The beginning of a hash: as much as a [check](Repo::check) keeps of what it has seen.
 type Mark = [u8; 16];
 

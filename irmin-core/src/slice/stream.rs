@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::SliceObject;
+use crate::backend::{ValueRead, copy_value};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::CommitId;
 use crate::io::{Read, Write, fill};
 use crate::limits::Limits;
-use crate::object::{FormatSpec, Kind, LayoutSpec, ValueEncoding, irmin};
+use crate::object::{Format, FormatSpec, Kind, LayoutSpec, ValueEncoding, irmin};
 
 /// What a stream begins with; the last byte is the version.
 const MAGIC: &[u8; 8] = b"irminsl1";
@@ -58,7 +59,35 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// `invalid_argument` for a kind that is in no slice, and those of writing.
     pub fn put(&mut self, object: &SliceObject) -> Result<()> {
-        let kind = match object.kind {
+        self.head(object.kind, &object.id, object.bytes.len() as u64)?;
+        self.write(&object.bytes)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes a value as it is read.
+    ///
+    /// # Errors
+    /// `corrupt_object` if it does not have its hash, and those of reading and writing.
+    pub(super) fn put_value(
+        &mut self,
+        format: &Format,
+        id: &Hash,
+        value: &mut dyn ValueRead,
+    ) -> Result<()> {
+        let header = format.layout().value_header(value.len());
+        self.head(Kind::Value, id, (header.len() as u64).saturating_add(value.len()))?;
+        self.write(&header)?;
+        let actual = copy_value(format, value, self)?;
+        if actual != *id {
+            return Err(Error::corrupt("value", id, format_args!("its bytes hash to {actual}")));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn head(&mut self, kind: Kind, id: &Hash, len: u64) -> Result<()> {
+        let kind = match kind {
             Kind::Value => 1,
             Kind::Node => 2,
             Kind::Inode => 3,
@@ -69,12 +98,9 @@ impl<'a> Writer<'a> {
             }
         };
         let mut head = Vec::from([kind]);
-        head.extend(object.id.as_bytes());
-        head.extend((object.bytes.len() as u64).to_le_bytes());
-        self.write(&head)?;
-        self.write(&object.bytes)?;
-        self.count += 1;
-        Ok(())
+        head.extend(id.as_bytes());
+        head.extend(len.to_le_bytes());
+        self.write(&head)
     }
 
     /// Ends the stream, and says how many objects are in it.
@@ -89,7 +115,9 @@ impl<'a> Writer<'a> {
         to.write(hasher.finish().as_bytes())?;
         Ok(count)
     }
+}
 
+impl Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
         self.to.write(bytes)
@@ -168,7 +196,11 @@ impl<'a> Reader<'a> {
         &self.heads
     }
 
-    fn object(&mut self) -> Result<Option<SliceObject>> {
+    /// The next object; of a value with more bytes than `whole`, what comes before its bytes.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub(super) fn part(&mut self, whole: usize) -> Result<Option<Part>> {
         let [kind] = self.array("its end")?;
         let kind = match kind {
             END => return self.end().map(|()| None),
@@ -180,6 +212,10 @@ impl<'a> Reader<'a> {
         };
         let id = self.hash("an object")?;
         let len = u64::from_le_bytes(self.array("an object")?);
+        if kind == Kind::Value && len > whole as u64 {
+            self.count += 1;
+            return Ok(Some(Part::Large { id, len }));
+        }
         let Some(len) = usize::try_from(len).ok().filter(|len| *len <= self.most) else {
             let why = alloc::format!(
                 "{kind} {id} of the slice has {len} bytes: more than the limit of {}",
@@ -189,7 +225,24 @@ impl<'a> Reader<'a> {
         };
         let bytes = self.bytes(len, "an object")?.into();
         self.count += 1;
-        Ok(Some(SliceObject { kind, id, bytes }))
+        Ok(Some(Part::Object(SliceObject { kind, id, bytes })))
+    }
+
+    fn object(&mut self) -> Result<Option<SliceObject>> {
+        // Nothing is larger than that, so that all objects come whole.
+        match self.part(usize::MAX)? {
+            Some(Part::Object(object)) => Ok(Some(object)),
+            Some(Part::Large { id, len }) => {
+                let why = alloc::format!("value {id} of the slice has {len} bytes");
+                Err(Error::new(Code::PayloadTooLarge, why))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes of the large value that was come to: all of them must be read.
+    pub(super) fn body(&mut self, len: u64) -> Body<'_, 'a> {
+        Body { reader: self, left: len }
     }
 
     fn end(&mut self) -> Result<()> {
@@ -237,6 +290,35 @@ impl<'a> Reader<'a> {
             hasher.update(buffer);
         }
         Ok(())
+    }
+}
+
+/// What comes next in a stream.
+pub(super) enum Part {
+    /// An object.
+    Object(SliceObject),
+    /// A large value, whose pre-image has so many bytes, which come then.
+    Large {
+        /// Its hash.
+        id: Hash,
+        /// Their number.
+        len: u64,
+    },
+}
+
+/// The bytes of a large value.
+pub(super) struct Body<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    left: u64,
+}
+
+impl Read for Body<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let len = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let buffer = buffer.get_mut(..len).unwrap_or_default();
+        self.reader.fill(buffer, "a value")?;
+        self.left = self.left.saturating_sub(len as u64);
+        Ok(len)
     }
 }
 
