@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
-use crate::formats::{Form, Sink, fast_export, jsonl, tar};
+use crate::formats::{Form, Sink, fast_export, jsonl, slice, tar};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -34,6 +34,9 @@ use crate::progress::Progress;
 ///
 /// tar: an archive, the same bytes for the same commit on every machine; `git get-tar-commit-id`
 /// tells the commit.
+///
+/// slice: the history of all branches, or a part of it, with every object as it is stored: for
+/// stores of the same kind and hash function. With --have it is what a receiver lacks.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -41,7 +44,9 @@ Examples:
   irmin export --root demo.git out2 --prefix greetings --rev main~1
   irmin export --root demo.git all.fe --format git-fast
   irmin export --root demo.git keys.jsonl --format jsonl --prefix greetings
-  irmin export --root demo.git keys.tar --format tar --rev main~1")]
+  irmin export --root demo.git keys.tar --format tar --rev main~1
+  irmin export --root demo.git all.slice --format slice
+  irmin export --root demo.git new.slice --format slice --max main --have main~1")]
 pub(crate) struct ExportArgs {
     /// The directory to write to, made if it does not exist; for other forms a file, - for standard
     /// output
@@ -58,14 +63,20 @@ pub(crate) struct ExportArgs {
     /// Overwrite files that exist
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    bounds: slice::Bounds,
 }
 
 impl Work for ExportArgs {
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if let Some(option) = self.bounds.given().filter(|_| self.format != Form::Slice) {
+            return Err(Failure::usage(format!("{option} is for --format slice")).into());
+        }
         match self.format {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
             Form::Jsonl | Form::Tar => self.one_tree(session, repo),
+            Form::Slice => self.slice(session, repo),
         }
     }
 }
@@ -120,6 +131,33 @@ impl ExportArgs {
         }
         let (commits, values) = (count(told.commits, "commit"), count(told.values, "value"));
         session.out.done(&format!("exported {commits} and {values} to {}", self.to.display()));
+        Ok(Exit::Ok)
+    }
+
+    /// Writes a part of the history.
+    fn slice<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if self.prefix.is_some() || self.rev.is_some() {
+            let message =
+                "slice writes whole commits, from --max on: there is no --prefix or --rev";
+            return Err(Failure::usage(message).into());
+        }
+        let part = self.bounds.of(repo)?;
+        let mut sink = Sink::create(&self.to, self.force)?;
+        let told = slice::export(&session.out, part, &mut sink)?;
+        let silent = sink.is_stdout();
+        sink.finish()?;
+        if session.out.json && !silent {
+            let heads: Vec<String> = told.heads.iter().map(ToString::to_string).collect();
+            session.out.json(&json!({
+                "heads": heads,
+                "commits": told.commits,
+                "directories": told.directories,
+                "values": told.values,
+            }))?;
+        } else if !silent {
+            let (commits, values) = (count(told.commits, "commit"), count(told.values, "value"));
+            session.out.done(&format!("exported {commits} and {values} to {}", self.to.display()));
+        }
         Ok(Exit::Ok)
     }
 

@@ -60,7 +60,8 @@ Exit codes
   1  what was asked for is absent, or another failure
   2  the command line, a name, a value or a settings file is wrong
   3  a merge has conflicts; nothing was written
-  4  an expectation does not hold (--if-..., the op `test`, an undo), or others won the race
+  4  an expectation does not hold (--if-..., the op `test`, an undo, what a slice is based
+     on), or others won the race
   5  not allowed
   7  the store is damaged; `irmin check` says what
 

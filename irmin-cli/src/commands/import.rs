@@ -15,7 +15,7 @@ use crate::args::{Message, path_parser};
 use crate::commands::log::SHORT;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::formats::{self, Form, Tally as Told, fast_import, jsonl, untar};
+use crate::formats::{self, Form, Tally as Told, fast_import, jsonl, slice, untar};
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
@@ -37,6 +37,10 @@ use crate::value::{Given, ValueArg};
 ///
 /// tar: an archive, as one commit; compressed ones come through a pipe. Modes and links stay what
 /// they are, hard links become copies; names that lead out of the archive stop it.
+///
+/// slice: what `irmin export --format slice` wrote, all of it or nothing; every hash is checked. No
+/// branch moves: the heads are printed, and `irmin merge`, `irmin branch create` and `irmin tag`
+/// take them.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -44,7 +48,8 @@ Examples:
   irmin import --root demo.git photos archive/2026 --merge
   irmin import --root copy.git history.fe --format git-fast
   irmin tree --root notes.git --json | irmin import --root copy.git - --format jsonl
-  tar -c photos | irmin import --root copy.git - --format tar")]
+  tar -c photos | irmin import --root copy.git - --format tar
+  irmin export --root notes.git - --format slice | irmin import --root copy.git - --format slice")]
 pub(crate) struct ImportArgs {
     /// The directory to import; for other forms a file, - for standard input
     from: PathBuf,
@@ -87,6 +92,7 @@ impl Work for ImportArgs {
             Form::Directory => self.directory(session, repo),
             Form::GitFast => self.git_fast(session, repo),
             Form::Jsonl | Form::Tar => self.one_tree(session, repo),
+            Form::Slice => self.slice(session, repo),
         }
     }
 }
@@ -136,6 +142,38 @@ impl ImportArgs {
             String::new()
         };
         session.out.note(&format!("imported {commits} and {values}{verified}"));
+        Ok(Exit::Ok)
+    }
+
+    /// Reads a part of a history.
+    fn slice<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        let placed = self.prefix.is_some() || self.merge || self.force;
+        if placed || self.message.message.is_some() {
+            let message = "a slice moves no branch: there is no PREFIX, --merge, --force or -m";
+            return Err(Failure::usage(message).into());
+        }
+        let mut input = formats::open(&self.from)?;
+        let told = slice::import(&session.out, repo, &mut *input)?;
+        if session.out.json {
+            let heads: Vec<String> = told.heads.iter().map(ToString::to_string).collect();
+            session.out.json(&json!({
+                "heads": heads,
+                "commits": told.commits,
+                "directories": told.nodes,
+                "values": told.contents,
+                "present": told.present,
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        for head in &told.heads {
+            session.out.line(head.to_string())?;
+        }
+        let (commits, values) = (count(told.commits, "commit"), count(told.contents, "value"));
+        session.out.note(&format!("imported {commits} and {values}; no branch moved"));
+        if let [head, ..] = told.heads.as_slice() {
+            let head = head.hash().short(SHORT);
+            session.out.note(&format!("`irmin merge {head}` or `irmin branch create NAME {head}`"));
+        }
         Ok(Exit::Ok)
     }
 

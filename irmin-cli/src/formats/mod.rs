@@ -3,6 +3,7 @@
 pub(crate) mod fast_export;
 pub(crate) mod fast_import;
 pub(crate) mod jsonl;
+pub(crate) mod slice;
 pub(crate) mod tar;
 pub(crate) mod untar;
 
@@ -28,6 +29,8 @@ pub(crate) enum Form {
     Jsonl,
     /// One tree: a tar archive
     Tar,
+    /// A part of the history, for stores of the same format
+    Slice,
 }
 
 /// What was read of one tree.
@@ -82,11 +85,19 @@ impl Sink {
 
     /// Writes a value, piece by piece.
     pub(crate) fn value(&mut self, value: &mut ValueReader) -> Outcome<()> {
+        self.stream(|to| value.copy_to(to))
+    }
+
+    /// Lets the library write.
+    pub(crate) fn stream<T>(
+        &mut self,
+        write: impl FnOnce(&mut dyn irmin_core::io::Write) -> irmin_core::Result<T>,
+    ) -> Outcome<T> {
         let mut to = Kept { to: &mut *self.to, error: None };
-        let copied = value.copy_to(&mut to);
+        let written = write(&mut to);
         match to.error {
             Some(error) => Err(self.failed(error)),
-            None => Ok(copied?),
+            None => Ok(written?),
         }
     }
 

@@ -14,6 +14,7 @@ mod names;
 mod output;
 mod shared_writers;
 mod shells;
+mod slices;
 mod story;
 mod streams;
 mod support;

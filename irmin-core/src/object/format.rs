@@ -103,6 +103,27 @@ impl FromStr for FormatSpec {
     }
 }
 
+impl fmt::Display for FormatSpec {
+    /// For messages: `git (sha1)`, `irmin-mem (blake2b, tagged values)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params = match self.layout {
+            LayoutSpec::Git => return write!(f, "git ({})", self.hash),
+            LayoutSpec::Irmin(params) => params,
+        };
+        match params {
+            irmin::Params::MEM => f.write_str("irmin-mem")?,
+            irmin::Params::PACK => f.write_str("irmin-pack")?,
+            irmin::Params::NATIVE => f.write_str("native")?,
+            other => write!(f, "{other:?}")?,
+        }
+        let values = match self.values {
+            ValueEncoding::Tagged => "tagged",
+            ValueEncoding::Raw => "raw",
+        };
+        write!(f, " ({}, {values} values)", self.hash)
+    }
+}
+
 /// A format that is ready to use.
 ///
 /// ```

@@ -106,7 +106,7 @@ impl<C: Contents> Repo<C> {
     ) -> Result<Imported> {
         if format != self.format().spec() {
             let why = alloc::format!(
-                "the slice is of another format than the store: {format:?}, and {:?}",
+                "the slice is of another format than the store: {format}, and {}",
                 self.format().spec()
             );
             return Err(Error::new(Code::Unsupported, why));
