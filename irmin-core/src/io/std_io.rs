@@ -81,6 +81,22 @@ impl StdIo {
         Ok(if path.is_empty() { self.root.clone() } else { self.root.join(path) })
     }
 
+    /// What became of an operation on a file. Why it failed is looked at only then: a look at the
+    /// name before each operation would cost as much as the operation.
+    fn ended<T>(
+        &self,
+        done: io::Result<T>,
+        path: &str,
+        doing: &str,
+        why: impl FnOnce(io::Error) -> Error,
+    ) -> Result<T> {
+        done.or_else(|e| {
+            // Systems differ in what they say of directories.
+            self.refuse_dir(path, doing)?;
+            Err(why(e))
+        })
+    }
+
     /// Refuses to give a directory to an operation on files.
     fn refuse_dir(&self, path: &str, doing: &str) -> Result<()> {
         match self.metadata(path)? {
@@ -96,25 +112,27 @@ impl StdIo {
     fn open_file(&self, path: &str, mode: OpenMode) -> Result<fs::File> {
         let full = self.at(path)?;
         let refuse = |code, why: &str| Err(Error::new(code, format!("opening `{path}`: {why}")));
+        let mut options = OpenOptions::new();
+        options.read(true);
+        if mode == OpenMode::CreateNew {
+            // That no name is there, of whatever sort, the system makes sure of itself.
+            options.write(true).create_new(true);
+            return options.open(full).map_err(|e| clash("creating", path, e));
+        }
         match (self.metadata(path)?.map(|found| found.kind), mode) {
             (Some(FileKind::Dir), OpenMode::Read) => {
                 return refuse(Code::NotFound, "it is a directory");
             }
             (Some(FileKind::Dir), _) => return refuse(Code::NameClash, "it is a directory"),
-            (Some(FileKind::Other), OpenMode::Read | OpenMode::ReadWrite) => {
+            (Some(FileKind::Other), _) => {
                 return refuse(Code::Io, "it is a symbolic link or a device, not a file");
             }
             _ => {}
         }
-        let mut options = OpenOptions::new();
-        options.read(true);
-        match mode {
-            OpenMode::Read => {
-                return options.open(full).map_err(|e| fail("opening", path, e));
-            }
-            OpenMode::ReadWrite => options.write(true).create(true).truncate(false),
-            OpenMode::CreateNew => options.write(true).create_new(true),
-        };
+        if mode == OpenMode::Read {
+            return options.open(full).map_err(|e| fail("opening", path, e));
+        }
+        options.write(true).create(true).truncate(false);
         options.open(full).map_err(|e| clash("creating", path, e))
     }
 }
@@ -206,8 +224,8 @@ impl Io for StdIo {
     }
 
     fn link(&self, from: &str, to: &str) -> Result<()> {
-        self.refuse_dir(from, "linking")?;
-        fs::hard_link(self.at(from)?, self.at(to)?).map_err(|e| match e.kind() {
+        let linked = fs::hard_link(self.at(from)?, self.at(to)?);
+        self.ended(linked, from, "linking", |e| match e.kind() {
             ErrorKind::Unsupported => {
                 let why = format!("linking `{to}`: the file system has no hard links");
                 Error::new(Code::Unsupported, why).with_source(e)
@@ -217,14 +235,15 @@ impl Io for StdIo {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
+        // Before: a directory would be renamed.
         self.refuse_dir(from, "renaming")?;
         fs::rename(self.at(from)?, self.at(to)?)
             .map_err(|e| clash(&format!("renaming `{from}` to"), to, e))
     }
 
     fn remove(&self, path: &str) -> Result<()> {
-        self.refuse_dir(path, "removing")?;
-        fs::remove_file(self.at(path)?).map_err(|e| fail("removing", path, e))
+        let removed = fs::remove_file(self.at(path)?);
+        self.ended(removed, path, "removing", |e| fail("removing", path, e))
     }
 
     fn remove_dir(&self, path: &str) -> Result<()> {
