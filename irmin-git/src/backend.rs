@@ -51,6 +51,8 @@ pub struct GitBackend {
     pub(crate) limit: usize,
     /// The packs that were found not to be such as can be merged.
     pub(crate) unmergeable: Mutex<BTreeSet<String>>,
+    /// What makes entries, for the next who needs it.
+    encoder: Mutex<Option<Encoder>>,
     format: Format,
     config: Mutex<Config>,
 }
@@ -76,6 +78,7 @@ impl GitBackend {
             notifier: Notifier::default(),
             limit: options.limits.object,
             unmergeable: Mutex::default(),
+            encoder: Mutex::default(),
             format: Format::new(config.spec()?),
             config: Mutex::new(config),
         };
@@ -192,6 +195,18 @@ impl GitBackend {
             }
         }
         if missing.is_empty() { Ok(needs) } else { Err(Error::missing_objects(missing)) }
+    }
+
+    /// What objects refer to outside themselves, and the entries of a pack they make.
+    ///
+    /// # Errors
+    /// `corrupt_object`, `unsupported`.
+    pub(crate) fn encode(&self, objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
+        // Who comes while another one has it makes one more, of which one stays.
+        let mut encoder = self.encoder.lock().take().unwrap_or_default();
+        let encoded = encode(&mut encoder, objects);
+        *self.encoder.lock() = Some(encoder);
+        encoded
     }
 
     /// Puts a batch in line.
@@ -341,8 +356,7 @@ pub(crate) fn object(kind: Kind, id: &Hash, body: &[u8]) -> Result<Object> {
 ///
 /// # Errors
 /// `corrupt_object`, `unsupported`.
-pub(crate) fn encode(objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
-    let mut encoder = Encoder::new();
+fn encode(encoder: &mut Encoder, objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
     let entries = objects.iter().map(|o| encoder.entry(o)).collect::<Result<Vec<_>>>()?;
     let own: std::collections::HashSet<Oid> = entries.iter().map(|e| e.id).collect();
     let mut outside = BTreeSet::new();
@@ -451,7 +465,7 @@ impl Backend for GitBackend {
 
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
         self.line.lock().alive()?;
-        let (entries, outside) = encode(&batch.objects)?;
+        let (entries, outside) = self.encode(&batch.objects)?;
         let keys: Vec<Key> = batch.objects.iter().map(|o| Key::from(o.id)).collect();
         if entries.is_empty() && batch.edits.is_empty() {
             return Ok(Submitted::Ended(Published::Done { keys }));

@@ -9,7 +9,7 @@ use irmin_core::backend::{
 use irmin_core::io::{Exactly, File, LockGuard, OpenMode, Read};
 use irmin_core::{Code, Error, Format, Hash, Key, Object, Result};
 
-use crate::backend::{GitBackend, NewBatch, encode, object};
+use crate::backend::{GitBackend, NewBatch, object};
 use crate::files;
 use crate::oid::{self, Oid};
 use crate::pack::write::{Running, pack_header};
@@ -100,7 +100,7 @@ impl<'a> GitStage<'a> {
 impl Stage for GitStage<'_> {
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
         self.backend.line.lock().alive()?;
-        let (entries, outside) = encode(&objects)?;
+        let (entries, outside) = self.backend.encode(&objects)?;
         let outside: BTreeSet<Oid> =
             outside.into_iter().filter(|id| !self.table.contains_key(id)).collect();
         // What is only in line could still be lost and leave a hole: it must be stored.

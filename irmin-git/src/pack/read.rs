@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::default();
         let sizes = [0, 1, 15, 16, 17, 2047, 2048, 4000, 5000, 70_000];
         let bodies: Vec<Vec<u8>> = sizes.iter().flat_map(|n| [noise(*n), vec![7; *n]]).collect();
         let objects: Vec<Object> = bodies.iter().map(|body| value(body)).collect();
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn damage_is_noticed_or_harmless_and_never_a_panic() {
         let object = value(&noise(300));
-        let good = Encoder::new().entry(&object).unwrap();
+        let good = Encoder::default().entry(&object).unwrap();
         for len in 0..good.bytes.len() {
             let e = entry(&Memory(good.bytes[..len].to_vec()), &good.id, 0, LIMIT).unwrap_err();
             assert_eq!(e.code(), Code::CorruptObject, "{len}");

@@ -1,7 +1,7 @@
 //! Making packs: entries, and the files around them.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
-use irmin_core::{Code, Error, Hasher, Object, Result};
+use irmin_core::{Code, Error, Hasher, Kind, Object, Result};
 
 use super::{MAGIC, stored, type_number};
 use crate::oid::{self, Oid};
@@ -17,18 +17,29 @@ pub(crate) struct Entry {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Turns objects into entries; keeps the compressor between them, which costs more to set up than
+/// The longest directory or commit that is compressed quickly, in bytes.
+///
+/// Most of a directory are hashes, which do not compress. Quickly, zlib uses codes that are fixed;
+/// else it makes some for each object, which takes it longer than all the rest, and makes a
+/// directory of names alike 3 % smaller at 1.5 KB, 7 % at 4 KB, and a commit 4 %.
+const QUICK: usize = 8 << 10;
+
+/// Turns objects into entries; keeps the compressors between them, which cost more to set up than
 /// a small object costs to compress.
 pub(crate) struct Encoder {
-    zlib: Compress,
+    quick: Compress,
+    /// For values: at level 1 texts are a fifth larger.
+    thorough: Compress,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        let level = |level| Compress::new(Compression::new(level), true);
+        Encoder { quick: level(1), thorough: level(6) }
+    }
 }
 
 impl Encoder {
-    /// An encoder at zlib's level 6: level 1 makes packs of small objects half again as large.
-    pub(crate) fn new() -> Self {
-        Encoder { zlib: Compress::new(Compression::new(6), true) }
-    }
-
     /// The entry of an object, after checking that its bytes are what its id says.
     ///
     /// # Errors
@@ -45,25 +56,27 @@ impl Encoder {
         if stored::is_noise(body) {
             stored::wrap(body, &mut bytes);
         } else {
-            self.deflate(body, &mut bytes)?;
+            let quick = object.kind != Kind::Value && body.len() <= QUICK;
+            let zlib = if quick { &mut self.quick } else { &mut self.thorough };
+            deflate(zlib, body, &mut bytes)?;
         }
         Ok(Entry { id, crc: crc32fast::hash(&bytes), bytes })
     }
+}
 
-    fn deflate(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.zlib.reset();
-        loop {
-            out.reserve(input.len() / 2 + 64);
-            let before = self.zlib.total_in();
-            let status =
-                self.zlib.compress_vec(input, out, FlushCompress::Finish).map_err(|e| {
-                    Error::new(Code::Io, "an object cannot be compressed").with_source(e)
-                })?;
-            let taken = usize::try_from(self.zlib.total_in() - before).unwrap_or(usize::MAX);
-            input = input.get(taken..).unwrap_or_default();
-            if status == Status::StreamEnd {
-                return Ok(());
-            }
+/// Appends the zlib stream of some bytes.
+fn deflate(zlib: &mut Compress, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    zlib.reset();
+    loop {
+        out.reserve(input.len() / 2 + 64);
+        let before = zlib.total_in();
+        let status = zlib
+            .compress_vec(input, out, FlushCompress::Finish)
+            .map_err(|e| Error::new(Code::Io, "an object cannot be compressed").with_source(e))?;
+        let taken = usize::try_from(zlib.total_in() - before).unwrap_or(usize::MAX);
+        input = input.get(taken..).unwrap_or_default();
+        if status == Status::StreamEnd {
+            return Ok(());
         }
     }
 }
