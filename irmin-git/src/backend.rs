@@ -23,6 +23,7 @@ use crate::oid::{self, Oid};
 use crate::pack::write::{Encoder, Entry};
 use crate::publish::{Line, Pending, Slot, StagedPack, check_edits};
 use crate::reader::ObjectReader;
+use crate::recover::{Leftovers, Listing};
 use crate::refs::Places;
 use crate::refs::read::Refs;
 use crate::settings::Settings;
@@ -89,8 +90,8 @@ impl GitBackend {
     /// Frees what a crash left locked, if there is anything and nobody writes. Where that fails,
     /// say on a read-only disk, reading works all the same, and writing will say why it does not.
     fn recover_at_open(&self) {
-        let leftovers = crate::recover::Leftovers::find(&*self.refs.io);
-        if leftovers.is_ok_and(|found| !found.is_empty())
+        let listed = Listing::read(&*self.refs.io);
+        if listed.is_ok_and(|listed| !Leftovers::among(&listed).is_empty())
             && self.refs.io.create_dir("irmin").is_ok()
             && let Ok(Some(_guard)) = self.refs.io.try_lock(crate::LOCK)
         {
@@ -169,7 +170,18 @@ impl GitBackend {
 
     /// Whether an object is stored.
     fn is_stored(&self, id: &Oid) -> Result<bool> {
-        Ok(self.written.holds(&*self.refs.io, id)? || self.objects.contains(id)?)
+        Ok(self.not_stored([id])?.is_empty())
+    }
+
+    /// Those of some objects that are not stored.
+    fn not_stored<'a>(&self, ids: impl IntoIterator<Item = &'a Oid>) -> Result<Vec<&'a Oid>> {
+        let mut missing = Vec::new();
+        for id in self.written.unknown(&*self.refs.io, ids)? {
+            if !self.objects.contains(id)? {
+                missing.push(id);
+            }
+        }
+        Ok(missing)
     }
 
     /// Checks that objects exist: in line, or stored. Answers the batches in line that are needed.
@@ -188,12 +200,7 @@ impl GitBackend {
                 }
             }
         }
-        let mut missing = Vec::new();
-        for id in elsewhere {
-            if !self.is_stored(id)? {
-                missing.push(oid::to_key(id));
-            }
-        }
+        let missing: Vec<Key> = self.not_stored(elsewhere)?.into_iter().map(oid::to_key).collect();
         if missing.is_empty() { Ok(needs) } else { Err(Error::missing_objects(missing)) }
     }
 
@@ -228,10 +235,9 @@ impl GitBackend {
         let needs = present?;
         if !needs.is_empty() {
             // What was in line then may have been lost since; seldom enough to look again.
-            for id in outside.iter().filter(|id| line.object(id).is_none()) {
-                if !self.is_stored(id)? {
-                    return Err(Error::missing_objects(vec![oid::to_key(id)]));
-                }
+            let elsewhere = outside.iter().filter(|id| line.object(id).is_none());
+            if let Some(missing) = self.not_stored(elsewhere)?.first() {
+                return Err(Error::missing_objects(vec![oid::to_key(missing)]));
             }
         }
         let slot = Slot::default();

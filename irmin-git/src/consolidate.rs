@@ -5,9 +5,9 @@
 //! durable: no sync is for merging alone. As with `git repack --geometric=2`, what is left grows geometrically, so that there are few packs
 //! and every object is copied a number of times that is the logarithm of how many there are.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use irmin_core::io::{File, FileKind};
+use irmin_core::io::File;
 use irmin_core::{Code, Result};
 
 use crate::backend::GitBackend;
@@ -17,6 +17,7 @@ use crate::oid::Oid;
 use crate::pack::Place;
 use crate::pack::read::{Pack, is_whole};
 use crate::pack::write::{Entry, Running, pack_header};
+use crate::recover::Listing;
 use crate::temp::PACKS;
 
 /// How many small packs there may be.
@@ -31,11 +32,11 @@ const SIDECARS: [&str; 5] = ["keep", "promisor", "mtimes", "bitmap", "rev"];
 impl GitBackend {
     /// The packs that a new one of this length is to take in, if there would be many with it: all
     /// of them hold whole objects. Whatever keeps others from being read, reads will report.
-    pub(crate) fn small_packs(&self, new: u64) -> Vec<(String, Pack)> {
+    pub(crate) fn small_packs(&self, new: u64, listed: &Listing) -> Vec<(String, Pack)> {
         if self.settings.precious {
             return Vec::new();
         }
-        let candidates = self.candidates().ok().filter(|packs| packs.len() >= MANY);
+        let candidates = self.candidates(listed).ok().filter(|packs| packs.len() >= MANY);
         let stems = candidates.map(|packs| geometric(new, packs)).unwrap_or_default();
         let mut small = Vec::with_capacity(stems.len());
         for stem in stems {
@@ -59,32 +60,38 @@ impl GitBackend {
         let (io, (own, _)) = (&*self.refs.io, pack_paths(&ready.checksum));
         for stem in ready.merged.iter().filter(|stem| !own.contains(stem.as_str())) {
             // The index makes a pack visible: it goes first.
-            if files::remove(io, &format!("{PACKS}/{stem}.idx")).is_ok() {
+            let index = format!("{PACKS}/{stem}.idx");
+            if files::remove(io, &index).is_ok() {
+                self.written.forget(&index);
                 drop(files::remove(io, &format!("{PACKS}/{stem}.pack")));
             }
         }
     }
 
-    /// The packs that may be merged, with their lengths.
-    fn candidates(&self) -> Result<Vec<(u64, String)>> {
-        let io = &*self.refs.io;
-        let entries = files::if_exists(io.list(PACKS))?.unwrap_or_default();
-        let names: BTreeSet<&str> =
-            entries.iter().filter(|e| e.kind == FileKind::File).map(|e| e.name.as_str()).collect();
+    /// The packs that may be merged, with their lengths; none where there are not many packs.
+    fn candidates(&self, listed: &Listing) -> Result<Vec<(u64, String)>> {
         // A file, or the directory of an incremental one.
-        if entries.iter().any(|entry| entry.name.starts_with("multi-pack-index")) {
+        if listed.names().any(|name| name.starts_with("multi-pack-index")) {
             return Ok(Vec::new());
         }
-        let has = |stem: &str, ext: &str| names.contains(format!("{stem}.{ext}").as_str());
         let passed = self.unmergeable.lock();
+        let mergeable = |stem: &&str| {
+            stem.starts_with("pack-")
+                && listed.has(stem, "idx")
+                && !SIDECARS.iter().any(|extension| listed.has(stem, extension))
+                && !passed.contains(*stem)
+        };
+        let packs = listed.files().filter_map(|name| name.strip_suffix(".pack"));
+        let stems: Vec<&str> = packs.filter(mergeable).collect();
         let mut found = Vec::new();
-        for stem in names.iter().filter_map(|name| name.strip_suffix(".pack")) {
-            let claimed = SIDECARS.iter().any(|ext| has(stem, ext));
-            if stem.starts_with("pack-") && has(stem, "idx") && !claimed && !passed.contains(stem) {
-                let len = io.metadata(&format!("{PACKS}/{stem}.pack"))?.map_or(0, |m| m.len);
-                if len <= MAX_PACK {
-                    found.push((len, stem.to_owned()));
-                }
+        if stems.len() < MANY {
+            return Ok(found);
+        }
+        for stem in stems {
+            let path = format!("{PACKS}/{stem}.pack");
+            let len = self.refs.io.metadata(&path)?.map_or(0, |m| m.len);
+            if len <= MAX_PACK {
+                found.push((len, stem.to_owned()));
             }
         }
         Ok(found)

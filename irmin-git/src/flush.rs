@@ -20,7 +20,7 @@ use crate::pack::index;
 use crate::pack::read::Pack;
 use crate::pack::write::Entry;
 use crate::publish::{After, Fate, Pending, StagedPack, check};
-use crate::recover::Leftovers;
+use crate::recover::{Leftovers, Listing};
 use crate::reflog;
 use crate::refs::write::{Directories, Locked, Move};
 use crate::temp::{PACKS, TempNames};
@@ -37,6 +37,12 @@ pub(crate) struct Writer {
     pub(crate) temp: TempNames,
     /// The refs as the watches know them, once someone watches.
     pub(crate) known: Option<BTreeMap<RefName, Target>>,
+}
+
+/// The lock of the store, and the directory of packs just after it was taken.
+pub(crate) struct StoreLock {
+    _guard: Box<dyn LockGuard>,
+    listed: Listing,
 }
 
 /// What a group of batches comes to, as long as the refs stay as they are.
@@ -88,15 +94,23 @@ impl GitBackend {
     ///
     /// # Errors
     /// `locked`, naming the file, `io`.
-    pub(crate) fn lock_store(&self, writer: &mut Writer) -> Result<Box<dyn LockGuard>> {
+    pub(crate) fn lock_store(&self, writer: &mut Writer) -> Result<StoreLock> {
         let io = &*self.refs.io;
-        io.create_dir("irmin")?;
         for attempt in 0..STORE_ATTEMPTS {
-            if let Some(guard) = io.try_lock(crate::LOCK)? {
+            let locked = match io.try_lock(crate::LOCK) {
+                // The first write of all.
+                Err(e) if e.code() == Code::NotFound => {
+                    io.create_dir("irmin")?;
+                    io.try_lock(crate::LOCK)?
+                }
+                locked => locked?,
+            };
+            if let Some(guard) = locked {
                 writer.dirs.ensure(io, PACKS)?;
+                let listed = Listing::read(io)?;
                 // Whoever had the lock before may have died with it.
-                self.sweep()?;
-                return Ok(guard);
+                Leftovers::among(&listed).sweep(io)?;
+                return Ok(StoreLock { _guard: guard, listed });
             }
             io.back_off(attempt);
         }
@@ -109,7 +123,8 @@ impl GitBackend {
     /// # Errors
     /// `io`, `poisoned`.
     pub(crate) fn sweep(&self) -> Result<()> {
-        Leftovers::find(&*self.refs.io)?.sweep(&*self.refs.io)
+        let io = &*self.refs.io;
+        Leftovers::among(&Listing::read(io)?).sweep(io)
     }
 
     /// Writes a group; the ends are parallel to it.
@@ -155,7 +170,7 @@ impl GitBackend {
         writer: &mut Writer,
     ) -> Result<Vec<Result<Published>>> {
         self.line.lock().alive()?;
-        let _guard = self.lock_store(writer)?;
+        let lock = self.lock_store(writer)?;
         // Packs that have their names stay whatever comes: git does not write an object that it
         // finds in one, so a commit of git may already stand on them.
         let mut named = false;
@@ -165,7 +180,7 @@ impl GitBackend {
             if plan.fates.iter().all(Option::is_some) {
                 return Ok(ends(group, &plan));
             }
-            match self.write(group, &plan, &mut named, writer) {
+            match self.write(group, &plan, &mut named, (&lock.listed, &mut *writer)) {
                 Ok(true) => return Ok(ends(group, &plan)),
                 Ok(false) => {}
                 Err(e) if e.code() == Code::Locked && !swept => {
@@ -175,7 +190,8 @@ impl GitBackend {
                 }
                 Err(e) if e.code() == Code::Poisoned => {
                     // This handle moves nothing any more, others may.
-                    drop(Leftovers::find(&*self.refs.io).and_then(|l| l.unlock(&*self.refs.io)));
+                    let io = &*self.refs.io;
+                    drop(Listing::read(io).and_then(|now| Leftovers::among(&now).unlock(io)));
                     return Err(e);
                 }
                 Err(e) => {
@@ -193,11 +209,13 @@ impl GitBackend {
         let mut gone = self.line.lock().gone.clone();
         // The refs that the batches so far change: their value on disk, and their value then.
         let mut now: BTreeMap<RefName, Moving> = BTreeMap::new();
+        // Each is read once: what is planned on is one state of the disk.
+        let mut disk = BTreeMap::new();
         let mut plan = Plan { fates: Vec::new(), changes: Vec::new(), moves: Vec::new() };
         for (at, pending) in group.iter().enumerate() {
             let fate = match pending.needs.iter().find_map(|seq| gone.get(seq)) {
                 Some(fate) => Some(fate.clone()),
-                None => match check(&self.refs, &pending.edits, &now) {
+                None => match check(&self.refs, &mut disk, &pending.edits, &now) {
                     Ok(lost) => lost.map(|(name, actual)| Fate::Lost(name, actual)),
                     Err(e) if e.code() == Code::NameClash => Some(Fate::Failed(e)),
                     Err(e) => return Err(e),
@@ -210,7 +228,7 @@ impl GitBackend {
                     let entry = match now.entry(edit.name.clone()) {
                         btree_map::Entry::Occupied(entry) => entry.into_mut(),
                         btree_map::Entry::Vacant(entry) => {
-                            let disk = self.refs.read(&edit.name)?;
+                            let disk = self.refs.read_once(&edit.name, &mut disk)?;
                             entry.insert(Moving { then: disk.clone(), disk })
                         }
                     };
@@ -235,13 +253,13 @@ impl GitBackend {
         group: &[Pending],
         plan: &Plan,
         named: &mut bool,
-        writer: &mut Writer,
+        (listed, writer): (&Listing, &mut Writer),
     ) -> Result<bool> {
         let io = &*self.refs.io;
         let alive = || group.iter().zip(&plan.fates).filter(|(_, f)| f.is_none()).map(|(p, _)| p);
         let mut ready = Vec::new();
         if !*named {
-            ready = self.write_packs(alive(), writer)?;
+            ready = self.write_packs(alive(), listed, writer)?;
         }
         // What a failure leaves of these files is swept when the lock is taken next.
         let prepared = self.refs.prepare(plan.moves.clone(), &mut writer.temp)?;
@@ -282,6 +300,7 @@ impl GitBackend {
     fn write_packs<'a>(
         &self,
         alive: impl Iterator<Item = &'a Pending> + Clone,
+        listed: &Listing,
         writer: &mut Writer,
     ) -> Result<Vec<Ready>> {
         let staged = alive.clone().filter_map(|p| p.staged.as_ref());
@@ -290,7 +309,7 @@ impl GitBackend {
         if new.is_empty() && ready.is_empty() {
             return Ok(ready);
         }
-        let mut small = self.small_packs(new.iter().map(|e| e.bytes.len() as u64).sum());
+        let mut small = self.small_packs(new.iter().map(|e| e.bytes.len() as u64).sum(), listed);
         if new.is_empty() && small.len() < 2 {
             return Ok(ready);
         }
@@ -379,8 +398,8 @@ impl GitBackend {
         }
         let _ = reflog::append(io, places, reflogs, &change.name, values, &pending.note);
         let on_branch =
-            matches!(self.refs.read(&head), Ok(Some(Target::Symbolic(to))) if to == change.name);
-        if on_branch && change.new.is_some() {
+            || matches!(self.refs.read(&head), Ok(Some(Target::Symbolic(to))) if to == change.name);
+        if change.new.is_some() && reflog::is_kept(io, places, reflogs, &head) && on_branch() {
             let _ = reflog::append(io, places, reflogs, &head, values, &pending.note);
         }
     }

@@ -136,7 +136,7 @@ impl Line {
     /// # Errors
     /// `name_clash`, and those of reading refs.
     pub(crate) fn check(&self, refs: &Refs, edits: &[RefEdit]) -> Result<Option<Published>> {
-        match check(refs, edits, &self.tips)? {
+        match check(refs, &mut BTreeMap::new(), edits, &self.tips)? {
             Some((name, actual)) => Ok(Some(Published::Lost { name, actual })),
             None => Ok(None),
         }
@@ -196,13 +196,14 @@ pub(crate) fn check_edits(edits: &[RefEdit]) -> Result<()> {
     Ok(())
 }
 
-/// Checks edits against the disk and the refs that already differ from it. Answers the first ref
-/// that is not as expected.
+/// Checks edits against the disk, as far as it was read already as it was then, and the refs that
+/// already differ from it. Answers the first ref that is not as expected.
 ///
 /// # Errors
 /// `name_clash`, and those of reading refs.
 pub(crate) fn check<V: After>(
     refs: &Refs,
+    read: &mut BTreeMap<RefName, Option<Target>>,
     edits: &[RefEdit],
     differing: &BTreeMap<RefName, V>,
 ) -> Result<Option<(RefName, Option<Target>)>> {
@@ -210,7 +211,7 @@ pub(crate) fn check<V: After>(
     for edit in edits {
         let actual = match differing.get(&edit.name) {
             Some(known) => known.target().cloned(),
-            None => refs.read(&edit.name)?,
+            None => refs.read_once(&edit.name, read)?,
         };
         let holds = match &edit.expected {
             Expected::Any => true,

@@ -7,10 +7,42 @@
 use std::collections::BTreeSet;
 
 use irmin_core::Result;
-use irmin_core::io::{FileKind, Io};
+use irmin_core::io::{DirEntry, FileKind, Io};
 
 use crate::files;
 use crate::temp::{PACKS, PREFIX, STAGE};
+
+/// What is in the directory of packs, in order of name.
+#[derive(Debug, Default)]
+pub(crate) struct Listing(Vec<DirEntry>);
+
+impl Listing {
+    /// Looks; nothing where there is no such directory.
+    ///
+    /// # Errors
+    /// `io`.
+    pub(crate) fn read(io: &dyn Io) -> Result<Listing> {
+        Ok(Listing(files::if_exists(io.list(PACKS))?.unwrap_or_default()))
+    }
+
+    /// All names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The names of files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        let files = self.0.iter().filter(|entry| entry.kind == FileKind::File);
+        files.map(|entry| entry.name.as_str())
+    }
+
+    /// Whether there is a file with this stem and extension.
+    pub(crate) fn has(&self, stem: &str, extension: &str) -> bool {
+        let name = format!("{stem}.{extension}");
+        let at = self.0.binary_search_by(|entry| entry.name.as_str().cmp(&name));
+        at.ok().and_then(|at| self.0.get(at)).is_some_and(|entry| entry.kind == FileKind::File)
+    }
+}
 
 /// What a look at the directory of packs found to clean up.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,28 +54,19 @@ pub(crate) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Looks.
-    ///
-    /// # Errors
-    /// `io`.
-    pub(crate) fn find(io: &dyn Io) -> Result<Leftovers> {
-        let names: BTreeSet<String> = files::if_exists(io.list(PACKS))?
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|entry| entry.kind == FileKind::File)
-            .map(|entry| entry.name)
-            .collect();
-        let lone = |name: &&String| {
+    /// What of this is to be cleaned up.
+    pub(crate) fn among(listed: &Listing) -> Leftovers {
+        let lone = |name: &&str| {
             name.strip_suffix(".idx").is_some_and(|stem| {
                 stem.strip_prefix("pack-").is_some_and(|id| id.len() == 40)
-                    && !names.contains(&format!("{stem}.pack"))
+                    && !listed.has(stem, "pack")
             })
         };
-        let path = |name: &String| format!("{PACKS}/{name}");
-        Ok(Leftovers {
-            temps: names.iter().filter(|n| n.starts_with(PREFIX)).map(path).collect(),
-            lone: names.iter().filter(lone).map(path).collect(),
-        })
+        let path = |name: &str| format!("{PACKS}/{name}");
+        Leftovers {
+            temps: listed.files().filter(|n| n.starts_with(PREFIX)).map(path).collect(),
+            lone: listed.files().filter(lone).map(path).collect(),
+        }
     }
 
     /// Whether there is nothing to do.

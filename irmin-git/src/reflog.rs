@@ -52,6 +52,12 @@ fn line(old: Option<&Target>, new: Option<&Target>, note: &Note) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// Whether a ref has a journal, or should have one.
+pub(crate) fn is_kept(io: &dyn Io, places: &Places, reflogs: Reflogs, name: &RefName) -> bool {
+    let has = || io.metadata(&places.log(name)).is_ok_and(|found| found.is_some());
+    wanted(reflogs, name.as_str()) || has()
+}
+
 /// Gives the journal of a ref to the one that takes its place.
 ///
 /// # Errors

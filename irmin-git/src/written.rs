@@ -4,7 +4,7 @@
 //! opened the packs before they were written would have to open all of them again to see that, for
 //! each commit; here one look for the index of the pack does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use irmin_core::Result;
 use irmin_core::io::Io;
@@ -28,6 +28,13 @@ struct State {
     objects: usize,
 }
 
+impl State {
+    fn remove(&mut self, at: usize) {
+        let gone = self.packs.remove(at).map_or(0, |(_, ids)| ids.len());
+        self.objects = self.objects.saturating_sub(gone);
+    }
+}
+
 impl Written {
     /// Takes note of a pack that has its name: its index, and its objects in order.
     pub(crate) fn add(&self, index: String, ids: Vec<Oid>) {
@@ -40,23 +47,44 @@ impl Written {
         }
     }
 
-    /// Whether a pack of these that is still there has an object; `false` says nothing.
+    /// Forgets a pack that is gone: each look for an object would go through all that were.
+    pub(crate) fn forget(&self, index: &str) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.packs.iter().position(|(known, _)| known == index) {
+            state.remove(at);
+        }
+    }
+
+    /// Of these objects those that no pack that is still there is known to have.
     ///
     /// # Errors
     /// `io`.
-    pub(crate) fn holds(&self, io: &dyn Io, id: &Oid) -> Result<bool> {
+    pub(crate) fn unknown<'a>(
+        &self,
+        io: &dyn Io,
+        ids: impl IntoIterator<Item = &'a Oid>,
+    ) -> Result<Vec<&'a Oid>> {
         let mut state = self.state.lock();
-        let has = |(_, ids): &(String, Vec<Oid>)| ids.binary_search(id).is_ok();
-        // Whoever removes a pack removes its index first.
-        while let Some(at) = state.packs.iter().position(has) {
-            let index = state.packs.get(at).map(|(index, _)| index.as_str());
-            if index.map(|path| io.metadata(path)).transpose()?.flatten().is_some() {
-                return Ok(true);
+        let mut unknown = Vec::new();
+        // The indices that were looked at are there.
+        let mut looked: BTreeSet<String> = BTreeSet::new();
+        'ids: for id in ids {
+            let has = |(_, ids): &(String, Vec<Oid>)| ids.binary_search(id).is_ok();
+            // Whoever removes a pack removes its index first.
+            while let Some(at) = state.packs.iter().position(has) {
+                let Some((index, _)) = state.packs.get(at) else { break };
+                if looked.contains(index) {
+                    continue 'ids;
+                }
+                if io.metadata(index)?.is_some() {
+                    looked.insert(index.clone());
+                    continue 'ids;
+                }
+                state.remove(at);
             }
-            let gone = state.packs.remove(at).map_or(0, |(_, ids)| ids.len());
-            state.objects = state.objects.saturating_sub(gone);
+            unknown.push(id);
         }
-        Ok(false)
+        Ok(unknown)
     }
 }
 
@@ -69,6 +97,10 @@ mod tests {
         crate::oid::digest(&n.to_be_bytes())
     }
 
+    fn holds(written: &Written, io: &StdIo, n: usize) -> bool {
+        written.unknown(io, [&id(n)]).unwrap().is_empty()
+    }
+
     #[test]
     fn what_is_in_a_pack_is_there_as_long_as_the_pack() {
         let dir = tempfile::tempdir().unwrap();
@@ -79,13 +111,29 @@ mod tests {
         }
         written.add("a".into(), vec![id(1)]);
         written.add("b".into(), vec![id(1)]);
-        assert!(written.holds(&io, &id(1)).unwrap());
-        assert!(!written.holds(&io, &id(2)).unwrap());
+        assert!(holds(&written, &io, 1));
+        assert!(!holds(&written, &io, 2));
         io.remove("b").unwrap();
-        assert!(written.holds(&io, &id(1)).unwrap(), "the older pack has it too");
+        assert!(holds(&written, &io, 1), "the older pack has it too");
         io.remove("a").unwrap();
-        assert!(!written.holds(&io, &id(1)).unwrap());
+        assert!(!holds(&written, &io, 1));
         assert_eq!(written.state.lock().objects, 0);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let io = StdIo::open(dir.path()).unwrap();
+        let written = Written::default();
+        for (name, n) in [("a", 1), ("b", 2)] {
+            drop(io.open(name, OpenMode::CreateNew).unwrap());
+            written.add(name.into(), vec![id(n)]);
+        }
+        written.forget("a");
+        written.forget("c");
+        let (one, two) = (id(1), id(2));
+        assert_eq!(written.unknown(&io, [&one, &two, &two]).unwrap(), [&one]);
+        assert_eq!(written.state.lock().objects, 1);
     }
 
     #[test]
@@ -100,8 +148,8 @@ mod tests {
             written.add("a".into(), ids);
         }
         assert_eq!(written.state.lock().objects, 30_000);
-        assert!(written.holds(&io, &id(99_999)).unwrap());
-        assert!(!written.holds(&io, &id(0)).unwrap());
+        assert!(holds(&written, &io, 99_999));
+        assert!(!holds(&written, &io, 0));
         written.add("a".into(), vec![id(0); MOST + 1]);
         assert_eq!(written.state.lock().objects, 0, "one that is too large is none of them");
     }

@@ -22,6 +22,25 @@ pub(crate) struct Refs {
     packed: Cached,
 }
 
+/// Where the value of a ref was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// In a file of its own.
+    Loose(Target),
+    /// Packed, or nowhere: there is no file of its name.
+    Elsewhere(Option<Target>),
+}
+
+impl Found {
+    /// The value.
+    pub(crate) fn target(self) -> Option<Target> {
+        match self {
+            Found::Loose(target) => Some(target),
+            Found::Elsewhere(target) => target,
+        }
+    }
+}
+
 impl Refs {
     /// The refs below a common git directory.
     pub(crate) fn new(io: Arc<dyn Io>, places: Places) -> Self {
@@ -33,11 +52,36 @@ impl Refs {
     /// # Errors
     /// `corrupt_store` if its file cannot be understood, `io`.
     pub(crate) fn read(&self, name: &RefName) -> Result<Option<Target>> {
+        self.find(name).map(Found::target)
+    }
+
+    /// The value of a ref that may have been read already.
+    ///
+    /// # Errors
+    /// As [`read`](Refs::read).
+    pub(crate) fn read_once(
+        &self,
+        name: &RefName,
+        read: &mut BTreeMap<RefName, Option<Target>>,
+    ) -> Result<Option<Target>> {
+        if let Some(known) = read.get(name) {
+            return Ok(known.clone());
+        }
+        let now = self.read(name)?;
+        read.insert(name.clone(), now.clone());
+        Ok(now)
+    }
+
+    /// The value of a ref, and where it is.
+    ///
+    /// # Errors
+    /// As [`read`](Refs::read).
+    pub(crate) fn find(&self, name: &RefName) -> Result<Found> {
         // `git pack-refs` moves a value from its file to the packed ones; looking there after the
         // file was found missing sees it.
         match self.loose(&self.places.file(name), name.as_str())? {
-            Some(target) => Ok(Some(target)),
-            None => Ok(self.packed()?.get(name)),
+            Some(target) => Ok(Found::Loose(target)),
+            None => Ok(Found::Elsewhere(self.packed()?.get(name))),
         }
     }
 
@@ -50,16 +94,16 @@ impl Refs {
     }
 
     fn loose(&self, path: &str, name: &str) -> Result<Option<Target>> {
-        match self.io.metadata(path)?.map(|m| m.kind) {
-            None | Some(FileKind::Dir) => return Ok(None),
-            Some(FileKind::File) => {}
-            Some(FileKind::Other) => {
-                let why = format!("ref `{name}` is a symbolic link, which is not supported");
-                return Err(Error::new(Code::Unsupported, why));
-            }
+        match files::if_exists(files::read(&*self.io, path, MAX_FILE)) {
+            Ok(bytes) => bytes.map(|bytes| decode(name, &bytes)).transpose(),
+            Err(e) => match self.io.metadata(path)?.map(|m| m.kind) {
+                Some(FileKind::Other) => {
+                    let why = format!("ref `{name}` is a symbolic link, which is not supported");
+                    Err(Error::new(Code::Unsupported, why).with_source(e))
+                }
+                _ => Err(e),
+            },
         }
-        let bytes = files::if_exists(files::read(&*self.io, path, MAX_FILE))?;
-        bytes.map(|bytes| decode(name, &bytes)).transpose()
     }
 
     /// The refs under `refs/` whose name begins so, in order.

@@ -14,7 +14,7 @@ use irmin_core::{Code, Error, RefName, Result};
 use super::packed::PackedRefs;
 use super::{encode, packed};
 use crate::files;
-use crate::refs::read::Refs;
+use crate::refs::read::{Found, Refs};
 use crate::temp::TempNames;
 
 /// How often a lock file that another program holds is tried.
@@ -141,7 +141,9 @@ impl Refs {
             self.lock_one(file, packed::FILE, dirs, held)?;
         }
         for (one, _) in &p.moves {
-            if self.read(&one.name)? != one.old {
+            let found = self.find(&one.name)?;
+            let is_file = matches!(found, Found::Loose(_));
+            if found.target() != one.old {
                 return Ok(false);
             }
             if one.old.is_none()
@@ -150,7 +152,8 @@ impl Refs {
             {
                 return Err(name_clash(&one.name, &there));
             }
-            if one.new.is_some() {
+            // Where its file is nothing else is in the way.
+            if one.new.is_some() && !is_file {
                 self.clear_way(&one.name)?;
             }
         }
@@ -235,8 +238,15 @@ impl Refs {
         drop(held);
         for one in updates {
             let target = self.places.file(&one.name);
-            files::clear_empty_dirs(&*self.io, &target)?;
-            self.io.rename(&lock_of(&target), &target)?;
+            let lock = lock_of(&target);
+            if let Err(e) = self.io.rename(&lock, &target) {
+                // Directories that others made there since the way was clear.
+                if e.code() != Code::NameClash {
+                    return Err(e);
+                }
+                files::clear_empty_dirs(&*self.io, &target)?;
+                self.io.rename(&lock, &target)?;
+            }
             dirs.insert(files::parent(&target).to_owned());
         }
         if prepared.packed.as_ref().is_some_and(|packed| packed.rewrite) {
