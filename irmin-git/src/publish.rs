@@ -192,6 +192,10 @@ pub(crate) fn check_edits(edits: &[RefEdit]) -> Result<()> {
         if let Some(Target::Object(key)) = &edit.new {
             oid::from_hash(&key.hash)?;
         }
+        if edit.new.is_none() && edit.name == RefName::head() {
+            let why = "`HEAD` cannot be removed: git knows a repository by it";
+            return Err(Error::new(Code::InvalidArgument, why));
+        }
     }
     Ok(())
 }

@@ -354,6 +354,11 @@ fn head_moves_to_another_branch() {
     };
     done(store.publish(batch(vec![], vec![edit])));
     assert_eq!(git(&path, &["symbolic-ref", "HEAD"]), "refs/heads/other");
+    // Without it git would not know the repository any more.
+    let edit = RefEdit { name: head.clone(), expected: Expected::Any, new: None };
+    let refused = store.publish(batch(vec![], vec![edit])).unwrap_err();
+    assert_eq!(refused.code(), irmin_core::Code::InvalidArgument);
+    assert_eq!(git(&path, &["symbolic-ref", "HEAD"]), "refs/heads/other");
     let now = store.read_ref(&head, View::Durable).unwrap();
     assert_eq!(now, Some(Target::Symbolic(branch("other"))));
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use irmin_core::backend::{
-    Backend, JournalOptions, Journaled, MemoryBackend, Operation, Origin, Target, Trouble, View,
+    Backend, Batch, Expected, JournalOptions, Journaled, MemoryBackend, Operation, Origin, RefEdit,
+    Target, Trouble, View,
 };
 use irmin_core::io::{Io, OpenMode};
 use irmin_core::{Code, Context, Format, FormatSpec, RefName, Repo};
@@ -255,6 +256,48 @@ fn a_full_journal_begins_anew() {
         assert!(told.len() as u64 >= before.1 - 1, "{image:?}");
         assert!(told[..told.len() - 1].iter().all(|o| o.origin == Origin::Here));
     }
+}
+
+/// Handles of two working trees share a journal, and one of them does not see its `HEAD`.
+#[test]
+fn a_head_of_another_working_tree() {
+    let (store, io) = (memory(), SimIo::new());
+    let ours = journal(store.clone(), &io);
+    let linked = || {
+        let mut options = JournalOptions::new("journal/operations", "linked");
+        options.head = false;
+        Arc::new(Journaled::new(store.clone(), Arc::new(io.clone()), || 7, options))
+    };
+    // The journal begins where `HEAD` is not seen; that it is there is no operation to take back.
+    repo(linked()).main().unwrap().set("a", "1", "one").unwrap();
+    assert_eq!(consistent(&ours).len(), 2);
+    let undone = ours.undo(None, "ann").unwrap();
+    assert_eq!((undone.origin, undone.changes.len()), (Origin::Undo(1), 1));
+    ours.undo(None, "ann").unwrap();
+
+    let switch = RefEdit {
+        name: RefName::head(),
+        expected: Expected::Any,
+        new: Some(Target::Symbolic("refs/heads/draft".parse().unwrap())),
+    };
+    ours.publish(Batch { edits: vec![switch], ..Batch::default() }).unwrap();
+    let before = consistent(&ours);
+    assert_eq!(consistent(&linked()), before, "nothing is made up by looking");
+    assert_eq!(linked().undo(None, "ann").unwrap_err().code(), Code::PreconditionFailed);
+    repo(linked()).branch("main").unwrap().set("a", "2", "two").unwrap();
+    assert_eq!(consistent(&ours).len(), before.len() + 1);
+    linked().undo(None, "ann").unwrap();
+    assert_eq!(consistent(&ours).len(), before.len() + 2);
+    // Nor where a new file begins.
+    let long = "x".repeat(1000);
+    let main = repo(linked()).branch("main").unwrap();
+    while io.read_file("journal/operations.old").unwrap().is_none() {
+        for n in 0..100 {
+            main.set("a", n.to_string(), &*long).unwrap();
+        }
+    }
+    let last = consistent(&ours).last().unwrap().clone();
+    assert_eq!(last.command, "linked");
 }
 
 #[test]

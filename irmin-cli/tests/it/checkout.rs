@@ -325,6 +325,28 @@ fn linked_working_trees() {
     clean(&place);
 }
 
+/// Looking at the journal in a linked tree, which does not see the `HEAD` of the main one, must not
+/// make it something that an undo removes.
+#[test]
+fn an_undo_takes_no_head_away() {
+    let Some(place) = place() else { return };
+    git(&place, &["worktree", "add", "-q", "-b", "third", "../linked"]);
+    let linked = |arguments: &[&str]| place.run([arguments, &["--root", "linked"]].concat());
+    irmin(&place, &["branch", "create", "draft"]).ok();
+    irmin(&place, &["checkout", "draft"]).ok();
+    let log = irmin(&place, &["op", "log"]).ok();
+    assert_eq!(linked(&["op", "log"]).ok(), log);
+    linked(&["undo"]).fails(4);
+    linked(&["set", "a", "3"]).ok();
+    linked(&["undo"]).ok();
+    irmin(&place, &["undo"]).ok();
+    irmin(&place, &["undo"]).ok();
+    irmin(&place, &["undo", "2"]).ok();
+    assert_eq!(git(&place, &["symbolic-ref", "HEAD"]), "refs/heads/main");
+    irmin(&place, &["checkout"]).ok();
+    clean(&place);
+}
+
 /// A working tree that is linked to a bare repository is one like others.
 #[test]
 fn linked_to_a_bare_one() {

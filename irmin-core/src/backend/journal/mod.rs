@@ -204,7 +204,8 @@ impl Journaled {
             {
                 stored.journal = state.stored.journal.clone();
             } else {
-                let outside = self.outside(&stored.journal, &self.actual()?);
+                let actual = self.actual(&stored.journal.refs())?;
+                let outside = self.outside(&stored.journal, &actual);
                 stored.journal.operations.extend(outside);
             }
         }
@@ -222,12 +223,14 @@ impl Journaled {
     ///
     /// # Errors
     /// `not_found` for an operation that the journal does not have, `precondition_failed` naming a
-    /// ref that moved since, `missing_objects` if what it was at is gone, and those of writing.
+    /// ref that moved since or is another working tree's, `missing_objects` if what it was at is
+    /// gone, and those of writing.
     pub fn undo(&self, number: Option<u64>, author: &str) -> Result<Operation> {
         let entered = self.enter()?;
         let operations = self.operations()?.operations;
         let mut found = operations.into_iter();
-        let Some(undone) = found.find(|o| number.is_none_or(|number| o.number == number)) else {
+        let asked = |o: &Operation| number.map_or(!is_first_look(o), |number| o.number == number);
+        let Some(undone) = found.find(asked) else {
             let why = match number {
                 Some(number) => format!("operation {number} is not in the journal"),
                 None => String::from("the journal has no operation to undo"),
@@ -235,6 +238,11 @@ impl Journaled {
             return Err(Error::new(Code::NotFound, why));
         };
         let number = undone.number;
+        if let Some(other) = undone.changes.iter().find(|change| !self.covers(&change.name)) {
+            let name = &other.name;
+            let why = format!("operation {number} changed `{name}` of another working tree");
+            return Err(Error::new(Code::PreconditionFailed, why));
+        }
         let edit = |change: RefChange| RefEdit {
             name: change.name,
             expected: change.new.map_or(Expected::Absent, Expected::Is),
@@ -273,16 +281,16 @@ impl Journaled {
         text.starts_with(HEADS) || text.starts_with(TAGS) || (self.head && *name == RefName::head())
     }
 
-    /// The refs as they are.
-    fn actual(&self) -> Result<Refs> {
+    /// The refs as they are; what is not for this handle to see is as the journal knows it.
+    fn actual(&self, known: &Refs) -> Result<Refs> {
         let mut refs: Refs = self.inner.refs(HEADS)?.into_iter().collect();
         refs.extend(self.inner.refs(TAGS)?);
         let head = RefName::head();
-        if self.head
-            && let Some(target) = self.inner.read_ref(&head, View::Durable)?
-        {
-            refs.insert(head, target);
-        }
+        let target = match self.head {
+            true => self.inner.read_ref(&head, View::Durable)?,
+            false => known.get(&head).cloned(),
+        };
+        refs.extend(target.map(|target| (head, target)));
         Ok(refs)
     }
 
@@ -329,7 +337,7 @@ impl Journaled {
     fn begin(&self) -> Result<(Box<dyn LockGuard>, Stored)> {
         let guard = self.place.lock(&*self.io)?;
         let mut stored = self.place.load(&*self.io)?;
-        let actual = self.actual()?;
+        let actual = self.actual(&stored.journal.refs())?;
         self.place.repair(&*self.io, &mut stored, &actual)?;
         if let Some(outside) = self.outside(&stored.journal, &actual) {
             self.place.append(&*self.io, &mut stored, Vec::from([outside]))?;
@@ -394,6 +402,14 @@ impl Journaled {
         }
         Some(last)
     }
+}
+
+/// Whether nothing happened but that a `HEAD` was seen for the first time: that of a journal which
+/// began where another one is.
+fn is_first_look(operation: &Operation) -> bool {
+    let head = RefName::head();
+    let seen = |change: &RefChange| change.name == head && change.old.is_none();
+    operation.origin == Origin::Outside && operation.changes.iter().all(seen)
 }
 
 impl fmt::Debug for Journaled {
