@@ -337,6 +337,13 @@ fn damage_is_told_and_put_aside() {
     repo(damaged.clone()).main().unwrap().set("a", "4", "four").unwrap();
     assert_eq!(messages(&damaged), ["four"]);
     assert_eq!(damaged.operations().unwrap().trouble, Some(Trouble::Damaged), "it stays known");
+    // A crash between the files, and then damage of the only one: a journal begins all the same.
+    let disk = io.fork();
+    disk.rename("journal/operations", "journal/operations.old").unwrap();
+    disk.open("journal/operations.old", OpenMode::ReadWrite).unwrap().write_at(b"?", 0).unwrap();
+    let damaged = journal(store, &disk);
+    repo(damaged.clone()).main().unwrap().set("a", "5", "five").unwrap();
+    assert_eq!(messages(&damaged), ["five"]);
 }
 
 /// A write is not refused because its line cannot be written.

@@ -96,8 +96,9 @@ impl Place {
     /// # Errors
     /// `io`.
     pub(super) fn repair(&self, io: &dyn Io, stored: &mut Stored, now: &Refs) -> Result<()> {
-        if io.metadata(&self.path)?.is_none() && stored.len > 0 {
-            io.rename(&self.with("old"), &self.path)?;
+        let old = self.with("old");
+        if io.metadata(&self.path)?.is_none() && io.metadata(&old)?.is_some() {
+            io.rename(&old, &self.path)?;
             io.sync_dir(self.dir())?;
         }
         match stored.trouble {
