@@ -150,6 +150,8 @@ pub struct Reader<R> {
     /// The largest message, and value that is told as a whole.
     limit: usize,
     number: u64,
+    /// Where the last command began.
+    began: u64,
     /// How many bytes of a large value are still to come.
     left: u64,
     /// Whether the line end that may follow data is still to be looked for.
@@ -170,6 +172,7 @@ impl<R: BufRead> Reader<R> {
             input,
             limit,
             number: 0,
+            began: 0,
             left: 0,
             after_data: false,
             pending: None,
@@ -177,6 +180,11 @@ impl<R: BufRead> Reader<R> {
             wants_done: false,
             ended: false,
         }
+    }
+
+    /// The line on which the last command began, from 1.
+    pub fn line_number(&self) -> u64 {
+        self.began
     }
 
     /// The next command; nothing at the end.
@@ -195,6 +203,7 @@ impl<R: BufRead> Reader<R> {
                 self.ended = true;
                 break;
             };
+            self.began = self.number;
             if let Some(command) = self.command(&line)? {
                 return Ok(Some(command));
             }
@@ -635,7 +644,9 @@ mod tests {
                 left -= irmin_core::io::Read::read(&mut reader, &mut piece[..most]).unwrap();
             }
             let small = Data::Whole(b"x".to_vec());
+            assert_eq!(reader.line_number(), 1);
             assert_eq!(reader.next().unwrap(), Some(Command::Blob { mark: None, data: small }));
+            assert_eq!(reader.line_number(), 1_048_587);
             let error = reader.next().unwrap_err().to_string();
             assert!(error.contains("line 1048589: `rubbish`"), "{error}");
         }

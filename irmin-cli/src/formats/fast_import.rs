@@ -12,7 +12,7 @@ use irmin_core::{
 use irmin_git::fast::{Change, Command, Content, Data, Header, Name, Reader, Tag};
 
 use super::whole;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, Stop};
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -107,12 +107,16 @@ pub(crate) fn import<C: Contents>(
         tally: Tally::default(),
     };
     let mut progress = Progress::new(out, "importing", "objects");
-    while let Some(command) = reader.next()? {
+    loop {
+        // What is wrong with a commit is known when the next command comes.
+        let before = reader.line_number();
+        let Some(command) = reader.next()? else { break };
         if !matches!(command, Command::Change(_)) {
             progress.step();
-            import.close()?;
+            import.close().map_err(|stop| on_line(before, stop))?;
         }
-        import.command(command, &mut reader)?;
+        let here = reader.line_number();
+        import.command(command, &mut reader).map_err(|stop| on_line(here, stop))?;
     }
     import.close()?;
     progress.finish();
@@ -396,6 +400,17 @@ impl Import<'_> {
             edits.push(RefEdit { name: name.clone(), expected, new });
         }
         Ok(edits)
+    }
+}
+
+/// Says where in the stream something is wrong.
+fn on_line(number: u64, stop: Stop) -> Stop {
+    match stop {
+        Stop::Failed(mut failure) => {
+            failure.message = format!("line {number} of the stream: {}", failure.message);
+            Stop::Failed(failure)
+        }
+        closed => closed,
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn import<C: Contents>(
     // A byte may take six to be escaped.
     let most = limit.saturating_mul(6).saturating_add(1 << 20);
     let mut tally = Tally::default();
-    let mut told: Option<u64> = None;
+    let mut told = false;
     let mut number = 0_u64;
     let wrong = |number: u64, why: &str| {
         Error::new(Code::InvalidValue, format!("line {number} of the stream: {why}"))
@@ -70,7 +70,7 @@ pub(crate) fn import<C: Contents>(
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        if told.is_some() {
+        if told {
             return Err(wrong(number, "there is more after the end"));
         }
         let value: Value =
@@ -85,19 +85,23 @@ pub(crate) fn import<C: Contents>(
             let tree = object.get("tree").and_then(Value::as_str).unwrap_or_default();
             tally.tree = Some(tree.to_owned());
         } else if let Some(keys) = object.get("keys") {
-            told = Some(keys.as_u64().ok_or_else(|| wrong(number, "`keys` is not a number"))?);
+            let keys = keys.as_u64().ok_or_else(|| wrong(number, "`keys` is not a number"))?;
+            if keys != tally.keys {
+                let why = format!("there are {} keys, and it tells {keys}", tally.keys);
+                return Err(wrong(number, &why));
+            }
+            told = true;
         } else {
             let (path, bytes, mode) = key(Fields::new(object)).map_err(|e| wrong(number, &e))?;
             let path = prefix.join(&path);
             tally.keys += 1;
             tally.bytes += u64::try_from(bytes.len()).unwrap_or(0);
-            let value = C::decode(Bytes::from(bytes))
-                .map_err(|e| e.context(format_args!("value at `{path}`")))?;
-            staged.set(&path, &value, mode)?;
+            let here = |e: Error| e.context(format_args!("line {number} of the stream"));
+            staged.set(&path, &C::decode(Bytes::from(bytes)).map_err(here)?, mode).map_err(here)?;
             progress.step();
         }
     }
-    if told.is_some_and(|told| told != tally.keys) || (told.is_none() && tally.tree.is_some()) {
+    if !told && tally.tree.is_some() {
         let why = format!("there are {} keys and no end that says so: it was cut", tally.keys);
         return Err(wrong(number, &why));
     }

@@ -175,7 +175,11 @@ fn branches_do_not_lose_commits() {
     assert!(place.feed(&into, cut).fails(2).contains("it was cut"));
     let evil = "commit refs/heads/x\ncommitter a <b> 1 +0000\ndata 0\nM 100644 inline .git/config\n\
                 data 0\n";
-    assert!(place.feed(&into[..4], evil).fails(2).contains(".git"));
+    let told = place.feed(&into[..4], evil).fails(2);
+    assert!(told.contains("line 4 of the stream: ") && told.contains(".git"), "{told}");
+    let late = "commit refs/heads/x\ncommitter a <b> 1 +0000\ndata 0\nfrom :7\n";
+    let told = place.feed(&into[..4], late).fails(2);
+    assert!(told.contains("line 1 of the stream: ") && told.contains("`:7`"), "{told}");
     place.feed(&into[..4], "cat-blob :1\n").fails(1);
     assert!(place.feed(&into[..4], "blob\ndata 99999999999\n").fails(2).contains("ends within"));
     let told = place.feed(&into[..4], "blob\ndata 1152921504606846976\nx").fails(1);
@@ -374,9 +378,9 @@ fn json_lines_that_are_refused() {
         ("[]", "not a JSON object"),
         ("{\"path\":\"a\"}", "`value` (or `base64`) is missing"),
         ("{\"path\":\"a\",\"value\":\"\",\"x\":1}", "unknown field `x`"),
-        ("{\"path\":\"../a\",\"value\":\"\"}", ".."),
+        ("\n{\"path\":\"../a\",\"value\":\"\"}", "line 2 of the stream: step `..`"),
         ("{\"path\":\".git/config\",\"value\":\"\"}", ".git"),
-        ("{\"keys\":1}", "it was cut"),
+        ("{\"keys\":1}", "there are 0 keys, and it tells 1"),
         ("{\"keys\":0}\n{\"keys\":0}", "after the end"),
     ] {
         let told = place.feed(&import, text).fails(2);
