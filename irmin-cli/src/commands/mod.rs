@@ -26,21 +26,22 @@ pub(crate) mod tag;
 pub(crate) mod watch;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use irmin_core::backend::{Journaled, View, resolve_ref};
 use irmin_core::contents::json::{Json, JsonValue};
-use irmin_core::{Branch, Commit, CommitOptions, Contents, Key, RefName, Repo, Tree};
+use irmin_core::{Branch, Code, Commit, CommitOptions, Contents, Key, RefName, Repo, Tree};
 
 use crate::args::Message;
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure, Outcome, Stop};
 use crate::names;
 use crate::output::{Output, failure_json};
-use crate::settings::{ContentsType, Env, Place, Settings, load_files};
-use crate::store::{Access, Opened, open};
+use crate::settings::{ContentsType, Env, Place, Settings, StoreKind, load_files};
+use crate::store::{Access, Opened, location, open};
+use crate::worktree::common_dir;
 
 /// A command that works on a store, whatever the type of its values.
 pub(crate) trait Work {
@@ -208,11 +209,23 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     match outcome.and_then(|exit| flushed.map(|()| exit)) {
         Ok(exit) => exit.code(),
         Err(Stop::Closed) => Exit::Ok.code(),
-        Err(Stop::Failed(failure)) => {
+        Err(Stop::Failed(mut failure)) => {
+            if failure.code == Code::MissingObjects.as_str() && is_shallow(&session.settings) {
+                failure.hint = Some(SHALLOW.into());
+            }
             session.out.failure(&failure);
             failure.exit.code()
         }
     }
+}
+
+const SHALLOW: &str =
+    "the repository is shallow: `git fetch --unshallow` brings the commits before";
+
+/// Whether the store is a clone of git without the beginning of its history.
+fn is_shallow(settings: &Settings) -> bool {
+    let dir = || common_dir(&location(settings).ok()?).ok();
+    settings.store == StoreKind::Git && dir().is_some_and(|dir| dir.join("shallow").exists())
 }
 
 /// The words that name a command: `branch create`.
@@ -235,9 +248,9 @@ fn refuse(error: &clap::Error, json: bool) -> u8 {
         let text = text.strip_prefix("error:").unwrap_or(&text);
         let _ = if json {
             let failure = Failure::usage(text.split("\n\n").next().unwrap_or_default().trim());
-            writeln!(std::io::stderr(), "{}", failure_json(&failure))
+            writeln!(io::stderr(), "{}", failure_json(&failure))
         } else {
-            write!(std::io::stderr(), "irmin:{text}")
+            write!(io::stderr(), "irmin:{text}")
         };
     }
     code

@@ -108,3 +108,19 @@ fn diffs_are_patches() {
     };
     assert_eq!(numbers(&ours), numbers(&theirs), "{ours}{theirs}");
 }
+
+/// A clone without the beginning of its history is not damaged.
+#[test]
+fn shallow_clones_are_told() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    place.run(["set", "a", "2"]).ok();
+    let from = format!("file://{}", place.path("store.git").display());
+    place.git(&["clone", "-q", "--bare", "--depth", "1", &from, "shallow.git"]).ok();
+    let shallow = |arguments: &[&str]| place.run([arguments, &["--root", "shallow.git"]].concat());
+    assert_eq!(shallow(&["get", "a"]).ok(), "2");
+    assert!(shallow(&["log"]).fails(7).contains("git fetch --unshallow"));
+}
