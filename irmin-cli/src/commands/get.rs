@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::formats::is_dash;
 use crate::output::{Output, mode_name, put_value};
 
 /// Read the value associated with a key.
@@ -28,7 +29,7 @@ pub(crate) struct GetArgs {
     /// Key to look up
     #[arg(value_parser = path_parser())]
     path: Path,
-    /// Write the value to a file
+    /// Write the value to a file; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -55,7 +56,7 @@ impl Work for GetArgs {
             return Ok(Exit::Failure);
         };
         let bytes = value.encode()?;
-        if let Some(file) = &self.output {
+        if let Some(file) = self.file() {
             write_file(file, &bytes)?;
         } else if out.json {
             let mut object = Map::new();
@@ -74,10 +75,15 @@ impl Work for GetArgs {
 }
 
 impl GetArgs {
+    /// The file to write to; none for standard output.
+    fn file(&self) -> Option<&FilePath> {
+        self.output.as_deref().filter(|file| !is_dash(file))
+    }
+
     /// Copies the value as it is read, whatever its size; `false` if there is none.
     fn stream<C: Contents>(&self, session: &mut Session<'_>, branch: &Branch<C>) -> Outcome<bool> {
         let Some(mut value) = branch.open(&self.path)? else { return Ok(false) };
-        if let Some(file) = &self.output {
+        if let Some(file) = self.file() {
             let opened = File::create(file).map_err(|e| Failure::file(file, &e))?;
             let copied = value.copy_to(&mut StdWrite(opened));
             copied.map_err(|e| e.context(file.display()))?;

@@ -40,6 +40,18 @@ fn dates_are_local() {
     assert_eq!(date("EST5"), "Date: Sat Sep 08 20:46:40 2001");
 }
 
+/// A dash is standard output, as for `export`.
+#[test]
+fn a_dash_is_no_file() {
+    let place = store();
+    for contents in ["string", "json-value"] {
+        assert_eq!(place.run(["get", "a", "-o", "-", "--contents", contents]).ok(), "2");
+    }
+    assert!(!place.path("-").exists());
+    place.run(["get", "a", "-o", "./-"]).ok();
+    assert_eq!(std::fs::read(place.path("-")).unwrap(), b"2");
+}
+
 /// Which commits `log` shows, and in which order.
 #[test]
 fn logs() {
