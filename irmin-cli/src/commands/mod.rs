@@ -242,7 +242,13 @@ fn words(matches: &ArgMatches) -> String {
 fn refuse(error: &clap::Error, json: bool) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code());
     if code == 0 {
-        let _ = error.print();
+        match error.print() {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(io::stderr(), "irmin: standard output: {e}");
+                return Exit::Failure.code();
+            }
+            _ => {}
+        }
     } else {
         let text = error.render().to_string();
         let text = text.strip_prefix("error:").unwrap_or(&text);

@@ -208,3 +208,18 @@ fn the_wrong_place() {
     assert_eq!(place.run(["list", "ghost", "-q"]).err, "");
     assert_eq!(place.run(["get", "ghost"]).err, "");
 }
+
+/// What could not be written is no success.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let place = store();
+    for arguments in
+        [&["log"][..], &["--help"], &["--version"], &["export", "-", "--format", "tar"]]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = place.irmin().args(arguments).stdout(full).output().unwrap();
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&run.stderr).contains("standard output: "));
+    }
+}
