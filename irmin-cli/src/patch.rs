@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use irmin_core::{Metadata, Path};
-use similar::{ChangeTag, TextDiff};
+use similar::{DiffOp, TextDiff};
 
 /// How long one value's diff may be searched for a short form before a longer one is taken.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,8 +33,22 @@ pub(crate) struct Patch {
     pub(crate) counts: Option<Counts>,
 }
 
+/// How many lines are shown around a change.
+const CONTEXT: usize = 3;
+
 /// The text form of a change.
 pub(crate) fn patch(path: &Path, old: Option<Side<'_>>, new: Option<Side<'_>>) -> Patch {
+    if let (Some(before), Some(after)) = (old, new)
+        && what(before.mode) != what(after.mode)
+    {
+        // As git does: nothing becomes a link, it gives way to one.
+        let (removal, addition) = (patch(path, old, None), patch(path, None, new));
+        let counts = removal
+            .counts
+            .zip(addition.counts)
+            .map(|(removal, addition)| Counts { added: addition.added, removed: removal.removed });
+        return Patch { text: [removal.text, addition.text].concat(), counts };
+    }
     let mut text = header(path, old.map(|s| s.mode), new.map(|s| s.mode)).into_bytes();
     let (before, after) = (old.map_or(&b""[..], |s| s.bytes), new.map_or(&b""[..], |s| s.bytes));
     let from = old.map_or_else(|| "/dev/null".into(), |_| name("a/", path));
@@ -46,18 +60,70 @@ pub(crate) fn patch(path: &Path, old: Option<Side<'_>>, new: Option<Side<'_>>) -
         text.extend_from_slice(format!("Binary files {from} and {to} differ\n").as_bytes());
         return Patch { text, counts: None };
     }
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(before, after);
+    // A name with a blank in it ends with a tab, by which `patch` knows where it ends.
+    let end = |name: &str| if name.contains(' ') && !name.starts_with('"') { "\t" } else { "" };
+    text.extend(format!("--- {from}{}\n+++ {to}{}\n", end(&from), end(&to)).into_bytes());
+    let counts = hunks(&lines(before), &lines(after), &mut text);
+    Patch { text, counts: Some(counts) }
+}
+
+/// The lines of a value, with their ends: a line feed alone ends one, as in git.
+pub(crate) fn lines(value: &[u8]) -> Vec<&[u8]> {
+    value.split_inclusive(|b| *b == b'\n').collect()
+}
+
+/// Writes what differs between two lists of lines, byte for byte.
+fn hunks(old: &[&[u8]], new: &[&[u8]], text: &mut Vec<u8>) -> Counts {
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_slices(old, new);
     let mut counts = Counts::default();
-    for change in diff.iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Insert => counts.added += 1,
-            ChangeTag::Delete => counts.removed += 1,
-            ChangeTag::Equal => {}
+    for group in diff.grouped_ops(CONTEXT) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let range = |first: std::ops::Range<usize>, last: std::ops::Range<usize>| match last
+            .end
+            .saturating_sub(first.start)
+        {
+            0 => format!("{},0", first.start),
+            1 => format!("{}", first.start + 1),
+            len => format!("{},{len}", first.start + 1),
+        };
+        let (was, is) = (
+            range(first.old_range(), last.old_range()),
+            range(first.new_range(), last.new_range()),
+        );
+        text.extend(format!("@@ -{was} +{is} @@\n").into_bytes());
+        for op in &group {
+            let (gone, come) = (old.get(op.old_range()), new.get(op.new_range()));
+            let (gone, come) = (gone.unwrap_or_default(), come.unwrap_or_default());
+            if let DiffOp::Equal { .. } = op {
+                signed(b' ', gone, text);
+                continue;
+            }
+            signed(b'-', gone, text);
+            signed(b'+', come, text);
+            counts.removed += gone.len();
+            counts.added += come.len();
         }
     }
-    // Writing to memory cannot fail.
-    let _ = diff.unified_diff().header(&from, &to).to_writer(&mut text);
-    Patch { text, counts: Some(counts) }
+    counts
+}
+
+fn signed(sign: u8, lines: &[&[u8]], text: &mut Vec<u8>) {
+    for line in lines {
+        text.push(sign);
+        text.extend_from_slice(line);
+        if !line.ends_with(b"\n") {
+            text.extend_from_slice(b"\n\\ No newline at end of file\n");
+        }
+    }
+}
+
+/// What something is to git, whatever its permissions.
+fn what(mode: Metadata) -> u32 {
+    match mode {
+        Metadata::Normal | Metadata::Exec => 0o100_000,
+        Metadata::Link => 0o120_000,
+        Metadata::Other(mode) => mode & 0o170_000,
+    }
 }
 
 /// Whether a value is shown line by line: no NUL in it (as git decides), and not huge.
@@ -170,6 +236,34 @@ mod tests {
         let binary = patch(&Path::parse("x").unwrap(), side(b"1"), side(b"\0"));
         assert_eq!(binary.counts, None);
         assert!(binary.text.ends_with(b"Binary files a/x and b/x differ\n"));
+    }
+
+    /// A line ends with a line feed and nothing else, and bytes are what they are.
+    #[test]
+    fn lines_are_gits() {
+        let got = patch(
+            &Path::parse("a b").unwrap(),
+            side(b"1\r2\n\xff\n\xe2\x80\xa8\x0b"),
+            side(b"1\r3\n\xff\n"),
+        );
+        let want =
+            b"diff --git a/a b b/a b\n--- a/a b\t\n+++ b/a b\t\n@@ -1,3 +1,2 @@\n-1\r2\n+1\r3\n \
+            \xff\n-\xe2\x80\xa8\x0b\n\\ No newline at end of file\n";
+        assert_eq!(got.text.escape_ascii().to_string(), want.escape_ascii().to_string());
+        assert_eq!(got.counts, Some(Counts { added: 1, removed: 2 }));
+    }
+
+    #[test]
+    fn a_file_gives_way_to_a_link() {
+        let link = Some(Side { bytes: b"to", mode: Metadata::Link });
+        let got = patch(&Path::parse("x").unwrap(), side(b"1\n"), link);
+        assert_eq!(
+            String::from_utf8(got.text).unwrap(),
+            "diff --git a/x b/x\ndeleted file mode 100644\n--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n\
+             -1\ndiff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n\
+             +to\n\\ No newline at end of file\n"
+        );
+        assert_eq!(got.counts, Some(Counts { added: 1, removed: 1 }));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::names;
 use crate::output::style;
+use crate::patch::lines;
 use crate::time;
 
 /// Show which commit each line of a value is from.
@@ -90,10 +91,6 @@ impl Work for BlameArgs {
 /// Whether a value has lines.
 fn is_text(value: &[u8]) -> bool {
     std::str::from_utf8(value).is_ok() && !value.contains(&0)
-}
-
-fn lines(value: &[u8]) -> Vec<&[u8]> {
-    value.split_inclusive(|b| *b == b'\n').collect()
 }
 
 fn without_end(line: &[u8]) -> &[u8] {

@@ -89,15 +89,23 @@ fn diffs_are_patches() {
     place.write("old/kept", "1\n2\n3\n4\n5\n6\n7\n8\n");
     place.write("old/gone", "x");
     place.write("old/turns", "was a value\n");
+    place.write("old/sp ace", b"1\r2\n\xff\xfe\n\x85");
+    place.write("old/ends", "1\r\n2\r\n");
+    place.write("old/link", "was a file\n");
     place.run(["import", "old", "-q"]).ok();
     place.write("new/kept", "1\n2\nthree\n4\n5\n6\n7\n8\nno newline");
     place.write("new/dir/caf\u{e9} \"q\"", "added\n");
     place.write("new/turns/into", "a directory\n");
+    place.write("new/sp ace", b"1\r3\n\xff\xfe\n\x85\x0b\xe2\x80\xa8");
+    place.write("new/ends", "1\r\n3\r\n");
+    place.write("new/empty", "");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("kept", place.path("new/link")).unwrap();
     place.run(["import", "new", "-q"]).ok();
-    let patch = place.run(["diff", "main~1", "main"]).ok();
-    place.write("patch", &patch);
+    let patch = place.irmin().args(["diff", "main~1", "main"]).output().unwrap().stdout;
+    place.write("patch", patch);
     place.git(&["-C", "old", "apply", "../patch"]).ok();
-    let same = place.other("diff", &["-r", "old", "new"]);
+    let same = place.other("diff", &["-r", "--no-dereference", "old", "new"]);
     assert_eq!(same.ok(), "");
     // The statistics are git's.
     let ours = place.run(["diff", "main~1", "main", "--stat"]).ok();
