@@ -1,8 +1,11 @@
 //! The operations of `apply`: JSON lines, one operation each.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use irmin_core::{Metadata, Path};
+use serde_core::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::commands::export::today;
@@ -42,11 +45,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Line>, String> {
 }
 
 fn parse_line(line: &str) -> Result<Op, String> {
-    let value: Value = serde_json::from_str(line).map_err(|e| format!("not JSON: {e}"))?;
-    let Value::Object(fields) = value else {
-        return Err("not a JSON object such as {\"op\":\"set\",…}".into());
-    };
-    let mut fields = Fields(fields);
+    let mut fields = Fields(object(line.as_bytes(), "{\"op\":\"set\",…}")?);
     let name = fields.text("op")?;
     let op = match name.as_str() {
         "set" => Op::Set {
@@ -62,6 +61,48 @@ fn parse_line(line: &str) -> Result<Op, String> {
     match fields.left() {
         Some(extra) => Err(format!("unknown field `{extra}` for the op `{name}`")),
         None => Ok(op),
+    }
+}
+
+/// Reads a JSON object.
+///
+/// # Errors
+/// What is wrong with it, with an example of what it should be; also that a member is there twice,
+/// of which programs take one or the other.
+pub(crate) fn object(text: &[u8], example: &str) -> Result<Map<String, Value>, String> {
+    let begins = text.trim_ascii_start().first();
+    serde_json::from_slice(text).map(|Once(members)| members).map_err(|e| match begins {
+        Some(b'{') if e.is_data() => e.to_string(),
+        _ if e.is_data() => format!("not a JSON object such as {example}"),
+        _ => format!("not JSON: {e}"),
+    })
+}
+
+/// An object whose members are there once.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Once, A::Error> {
+                let mut members = Map::new();
+                while let Some(name) = from.next_key::<String>()? {
+                    if members.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                    }
+                    members.insert(name, from.next_value()?);
+                }
+                Ok(Once(members))
+            }
+        }
+        from.deserialize_map(Members)
     }
 }
 
@@ -208,6 +249,7 @@ mod tests {
             (r#"{"op":"set","path":"\"a","value":""}"#, "`path`"),
             (r#"{"op":"move","from":"a"}"#, "`to` is missing"),
             ("\n\n{", "line 3: not JSON"),
+            (r#"{"op":"remove","path":"a","path":"b"}"#, "line 1: `path` is there twice"),
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.contains(why), "{line}: {message}");

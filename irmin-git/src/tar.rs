@@ -16,6 +16,9 @@ const BLOCK: usize = 512;
 /// The longest extended header: paths are far shorter, other attributes are passed over.
 const EXTENDED: u64 = 1 << 20;
 
+/// What gzip, bzip2, xz and zstd begin with.
+const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+
 /// How many comments are kept.
 const COMMENTS: usize = 8;
 
@@ -229,7 +232,8 @@ impl<R: BufRead> Reader<R> {
                 b"linkpath" => more.link = Some(value.to_vec()).filter(|value| !value.is_empty()),
                 b"size" => more.size = Some(decimal(value).ok_or_else(wrong)?),
                 name if name.starts_with(b"GNU.sparse") => {
-                    return Err(self.unsupported("", "a sparse file"));
+                    let why = format!("entry {}: sparse files are not supported", self.number);
+                    return Err(Error::new(Code::Unsupported, why));
                 }
                 _ => {}
             }
@@ -239,13 +243,17 @@ impl<R: BufRead> Reader<R> {
 
     /// Requires the sum that a header has of its bytes, its own eight being blanks.
     fn check(&self, header: &[u8]) -> Result<()> {
-        let told = self.number(field(header, 148, 8))?;
+        let told = self.number(field(header, 148, 8)).ok();
         let counts = |(at, byte): (usize, &u8)| match at {
             148..156 => u64::from(b' '),
             _ => u64::from(*byte),
         };
-        if header.iter().enumerate().map(counts).sum::<u64>() == told {
+        if Some(header.iter().enumerate().map(counts).sum::<u64>()) == told {
             return Ok(());
+        }
+        if self.number == 1 && COMPRESSED.iter().any(|magic| header.starts_with(magic)) {
+            let why = "the archive is compressed: let another program decompress it first";
+            return Err(Error::new(Code::Unsupported, why));
         }
         Err(self.wrong("its header has another checksum: this is no tar archive, or damaged"))
     }

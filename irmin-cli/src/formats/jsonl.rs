@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{Sink, Tally};
 use crate::commands::export::leaves;
 use crate::exit::Outcome;
-use crate::ops::Fields;
+use crate::ops::{Fields, object};
 use crate::output::{mode_name, put_value};
 use crate::progress::Progress;
 
@@ -73,11 +73,7 @@ pub(crate) fn import<C: Contents>(
         if told {
             return Err(wrong(number, "there is more after the end"));
         }
-        let value: Value =
-            serde_json::from_slice(&line).map_err(|e| wrong(number, &format!("not JSON: {e}")))?;
-        let Value::Object(object) = value else {
-            return Err(wrong(number, "not a JSON object such as {\"path\":…,\"value\":…}"));
-        };
+        let object = object(&line, "{\"path\":…,\"value\":…}").map_err(|e| wrong(number, &e))?;
         if let Some(version) = object.get("irmin") {
             if number != 1 || version.as_u64() != Some(VERSION) {
                 return Err(wrong(number, &format!("it is not of the version {VERSION}")));

@@ -382,6 +382,7 @@ fn json_lines_that_are_refused() {
         ("{\"path\":\".git/config\",\"value\":\"\"}", ".git"),
         ("{\"keys\":1}", "there are 0 keys, and it tells 1"),
         ("{\"keys\":0}\n{\"keys\":0}", "after the end"),
+        ("{\"path\":\"a\",\"value\":\"\",\"value\":\"2\"}", "`value` is there twice"),
     ] {
         let told = place.feed(&import, text).fails(2);
         assert!(told.contains(why), "{text}: {told}");
@@ -486,6 +487,9 @@ fn archives_of_others() {
         assert!(told.contains("it was cut"), "{len}: {told}");
     }
     let told = place.feed(&["import", "-", "--format", "tar"], "no tar ".repeat(100)).fails(2);
-    assert!(told.contains("is not octal"), "{told}");
+    assert!(told.contains("this is no tar archive"), "{told}");
+    let packed = [&b"\x1f\x8b\x08\0"[..], &[7; 600]].concat();
+    let told = place.feed(&["import", "-", "--format", "tar"], packed).fails(1);
+    assert!(told.contains("compressed"), "{told}");
     assert_eq!(place.run(["get", "kept"]).ok(), "1");
 }
