@@ -242,7 +242,7 @@ impl<C> Tree<C> {
     pub fn open(&self, path: impl IntoPath) -> Result<Option<ValueReader>> {
         let path = path.into_path()?;
         let Some(raw) = self.raw.find(&path)? else { return Ok(None) };
-        ValueReader::open(&raw).map_err(|e| e.context(format_args!("`{path}`")))
+        ValueReader::open(&raw).map_err(|e| at(&path, e))
     }
 
     /// Puts a tree at a path, in place of what is there; an empty directory removes it.
@@ -500,7 +500,7 @@ impl<C: Contents> Tree<C> {
     pub fn get(&self, path: impl IntoPath) -> Result<Option<C>> {
         let path = path.into_path()?;
         let Some(raw) = self.raw.find(&path)? else { return Ok(None) };
-        Tree::from_raw(raw).value().map_err(|e: Error| e.context(format_args!("`{path}`")))
+        Tree::from_raw(raw).value().map_err(|e| at(&path, e))
     }
 
     /// The value at a path with its metadata; nothing for what is not a value.
@@ -511,7 +511,7 @@ impl<C: Contents> Tree<C> {
         let path = path.into_path()?;
         let Some(tree) = self.get_tree(&path)? else { return Ok(None) };
         let metadata = tree.metadata().unwrap_or_default();
-        let value = tree.value().map_err(|e| e.context(format_args!("`{path}`")))?;
+        let value = tree.value().map_err(|e| at(&path, e))?;
         Ok(value.map(|value| (value, metadata)))
     }
 
@@ -623,8 +623,9 @@ impl<C: Contents> ValueMerge for TypedMerge<'_, C> {
     }
 }
 
+/// Says where something is wrong, if it is not all there is.
 fn at(path: &Path, error: Error) -> Error {
-    error.context(format_args!("`{path}`"))
+    if path.is_root() { error } else { error.context(format_args!("`{path}`")) }
 }
 
 fn kind(slot: &Slot) -> TreeKind {
