@@ -123,9 +123,6 @@ impl WorkTree {
             };
             return Err(unsupported(what));
         }
-        if index.file.link().is_some() {
-            return Err(unsupported("the index is split over two files"));
-        }
         Ok(index)
     }
 
