@@ -47,6 +47,9 @@ pub struct Limits {
     pub visits: usize,
     /// How often a write is replayed when other processes win the race for its branch.
     pub retries: usize,
+    /// The memory that the new objects of one write may take, in bytes: those of a larger one go to
+    /// the store as they are made, where nobody sees them before the write is complete.
+    pub batch: usize,
     /// The memory that decoded directories may take, in bytes.
     pub cache: usize,
 }
@@ -63,6 +66,7 @@ impl Default for Limits {
             list: 10_000_000,
             visits: 100_000_000,
             retries: 13,
+            batch: 8 << 20,
             cache: 64 << 20,
         }
     }

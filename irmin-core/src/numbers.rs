@@ -65,6 +65,17 @@ impl<T: Hashed> Numbered<T> {
         }
     }
 
+    /// Takes back all but the first so many.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        for (number, thing) in self.things.iter().enumerate().skip(len) {
+            let hash = self.hasher.hash_one(thing.hash());
+            if let Ok(found) = self.table.find_entry(hash, |other| *other == number) {
+                found.remove();
+            }
+        }
+        self.things.truncate(len);
+    }
+
     /// Adds the things of another one, in their order.
     pub(crate) fn extend(&mut self, other: Self) {
         let Numbered { things, table, hasher } = self;
@@ -139,6 +150,9 @@ mod tests {
         other.extend(numbers);
         assert_eq!(other.number(&keys[7].hash), Some(0));
         assert_eq!((other.number(&keys[0].hash), other.number(&keys[8].hash)), (Some(1), Some(8)));
-        assert_eq!(other.into_things().len(), 1000);
+        other.truncate(8);
+        assert_eq!((other.number(&keys[8].hash), other.number(&keys[6].hash)), (None, Some(7)));
+        assert_eq!((other.add(keys[8]), other.add(keys[6])), ((8, true), (7, false)));
+        assert_eq!(other.into_things().len(), 9);
     }
 }

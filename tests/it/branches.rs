@@ -6,8 +6,8 @@ use std::thread;
 
 use irmin_core::backend::{Backend, MemoryBackend, StrictMemory, View};
 use irmin_core::{
-    BranchUpdate, Code, CommitId, CommitOptions, ErrorKind, Format, FormatSpec, Repo, Result,
-    Strategy, Tree,
+    BranchUpdate, Code, CommitId, CommitOptions, ErrorKind, Format, FormatSpec, Limits, Repo,
+    Result, Strategy, Tree,
 };
 use irmin_tests::hooked::Hooked;
 
@@ -335,4 +335,85 @@ fn what_is_not_resident_is_missing_by_key() {
     assert_eq!(value.unwrap(), "1");
     assert_eq!(rounds, 5, "the commit, three directories, and the value");
     assert_eq!(blocking.main().unwrap().get("a/b/c").unwrap().unwrap(), "1");
+}
+
+/// Handles that hold so little in memory that every write, or most, goes to a stage.
+fn frugal(repo: &Repo) -> [Repo; 2] {
+    [0, 2_000].map(|batch| repo.with_limits(Limits { batch, ..Limits::default() }))
+}
+
+#[test]
+fn a_write_that_is_too_large_for_memory_is_the_same_commit() {
+    let fill = |tree: &mut Tree| {
+        // Equal values and equal directories, too.
+        (0..300).try_for_each(|n| tree.set(format!("d{}/e{}/{}", n % 5, n % 3, n / 5), "equal"))?;
+        (0..100).try_for_each(|n| tree.set(format!("wide/{n}"), format!("{n}")))
+    };
+    let run = |repo: &Repo| {
+        let main = repo.main().unwrap();
+        let one = main.transaction("fill", fill).unwrap().unwrap();
+        assert_eq!(main.transaction("fill again", fill).unwrap(), None);
+        let two = main.remove("wide", "remove").unwrap().unwrap();
+        let detached = repo.detached(&two);
+        let three = detached.transaction("fill", fill).unwrap().unwrap();
+        assert_eq!(detached.transaction("fill again", fill).unwrap(), None);
+        assert!(repo.check(&mut |_| ()).unwrap().is_sound());
+        for path in ["d4/e2/2", "wide/99", "d0/e0/57"] {
+            assert!(three.tree().get(path).unwrap().is_some(), "{path}");
+        }
+        [one.id(), two.id(), three.id()]
+    };
+    let whole = run(&repo(&Arc::new(MemoryBackend::new(format()))));
+    for strict in [true, false] {
+        for n in 0..2 {
+            let backend: Arc<dyn Backend> = if strict {
+                Arc::new(StrictMemory::new(format()).demanding_pins())
+            } else {
+                Arc::new(MemoryBackend::new(format()))
+            };
+            let [a, b] = frugal(&Repo::new(backend, context()).unwrap());
+            assert_eq!(run([&a, &b][n]), whole);
+        }
+    }
+}
+
+#[test]
+fn what_was_collected_is_written_again_also_where_writes_are_staged() {
+    let strict = Arc::new(StrictMemory::new(format()));
+    let whole = repo(&strict);
+    for repo in frugal(&whole).into_iter().chain([whole]) {
+        let mut tree = Tree::empty();
+        (0..50).for_each(|n| tree.set(format!("a/{n}"), format!("{n}")).unwrap());
+        let branch = repo.branch("b").unwrap();
+        for round in 0..2 {
+            branch.set_tree("", &tree, "set").unwrap().unwrap();
+            branch.delete("delete").unwrap();
+            assert!(strict.collect().unwrap() > 50);
+            // The tree remembers where its parts were.
+            tree.set("b", format!("{round}")).unwrap();
+            let loose = repo.commit_tree(&tree, &[], "loose").unwrap();
+            assert_eq!(loose.tree().get("a/7").unwrap().unwrap(), "7");
+            drop(loose);
+            strict.collect().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_staged_write_that_loses_the_race_is_replayed() {
+    let backend = Arc::new(MemoryBackend::new(format()));
+    let other = repo(&backend).main().unwrap();
+    let [frugal, _] = frugal(&repo(&backend));
+    let mut runs = 0;
+    let main = frugal.main().unwrap();
+    main.transaction("count", |tree| {
+        runs += 1;
+        if runs < 3 {
+            other.set("other", format!("{runs}"), "interfere")?;
+        }
+        increment(tree)
+    })
+    .unwrap();
+    assert_eq!((runs, counter(&frugal)), (3, "1".to_owned()));
+    assert_eq!(main.get("other").unwrap().unwrap(), "2");
 }

@@ -166,24 +166,25 @@ impl MemoryBackend {
         Ok(Published::Done { keys })
     }
 
-    /// What objects add to those that are not visible yet, if all that they refer to is there.
-    fn prepare(&self, staged: &Records, objects: Vec<Object>) -> Result<(Records, Vec<Key>)> {
+    /// Adds objects to those that are not visible yet, if all that they refer to is there.
+    fn add(&self, new: &mut Records, objects: Vec<Object>) -> Result<Vec<Key>> {
         let stored = self.objects.read();
-        let mut new = Records::with_capacity(objects.len());
+        let before = new.len();
         let mut keys = Vec::with_capacity(objects.len());
         let mut absent = Vec::new();
         for object in objects {
-            let there = |hash| new.contains(hash) || staged.contains(hash) || stored.contains(hash);
             let children = object.children.iter().filter(|child| !child.kept);
-            absent.extend(
-                children
-                    .filter(|child| !there(&child.key.hash))
-                    .map(|child| Key::from(child.key.hash)),
-            );
+            let hashes = children.map(|child| child.key.hash);
+            let there = |hash: &Hash| new.contains(hash) || stored.contains(hash);
+            absent.extend(hashes.filter(|hash| !there(hash)).map(Key::from));
             keys.push(Key::from(object.id));
             new.add(Record::of(object));
         }
-        if absent.is_empty() { Ok((new, keys)) } else { Err(Error::missing_objects(absent)) }
+        if absent.is_empty() {
+            return Ok(keys);
+        }
+        new.truncate(before);
+        Err(Error::missing_objects(absent))
     }
 }
 
@@ -267,7 +268,8 @@ impl Backend for MemoryBackend {
     }
 
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
-        let (new, keys) = self.prepare(&Records::default(), batch.objects)?;
+        let mut new = Records::with_capacity(batch.objects.len());
+        let keys = self.add(&mut new, batch.objects)?;
         let published = self.commit(new, &batch.edits, keys)?;
         Ok(Submitted::Accepted(Box::new(move || {
             self.notifier.deliver();
@@ -306,9 +308,7 @@ struct MemoryStage<'a> {
 
 impl Stage for MemoryStage<'_> {
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
-        let (new, keys) = self.store.prepare(&self.objects, objects)?;
-        self.objects.extend(new);
-        Ok(keys)
+        self.store.add(&mut self.objects, objects)
     }
 
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {

@@ -13,6 +13,7 @@ mod publish;
 mod queue;
 mod rename;
 mod revision;
+mod sink;
 mod staged;
 mod sync;
 mod tag;

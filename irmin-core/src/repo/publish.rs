@@ -5,19 +5,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use hashbrown::{HashMap, HashSet};
 
 use super::branch::{Branch, DetachedHead, Target as Head};
+use super::sink::{Locators, Sent, Sink};
 use super::{Commit, CommitOptions, Repo};
 use crate::backend::{Batch, Expected, Note, Published, RefEdit, Stage, Target, View, resolve_ref};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
-use crate::id::{CommitId, Key, Locator};
+use crate::id::{CommitId, Key};
 use crate::info::Info;
 use crate::name::{BranchName, RefName};
-use crate::numbers::Numbered;
 use crate::object::{CommitData, Object};
-use crate::tree::{Edited, Sealer, Slot, Store, Tree, Trust, mark_sealed};
+use crate::tree::{Edited, KindedHash, Sealer, Slot, Store, Tree, Trust, mark_sealed};
 
 /// What a write builds on.
 pub(crate) struct Snapshot<C> {
@@ -71,16 +70,14 @@ pub struct BranchUpdate {
     pub new: Option<CommitId>,
 }
 
-/// The objects of a tree, ready to be published.
+/// A tree whose objects are ready to be published.
 struct Prepared {
-    objects: Vec<Object>,
     sealed: Vec<(Arc<Edited>, Key)>,
     root: Key,
 }
 
-/// A commit with all its objects, ready to be published.
+/// A commit that is ready to be published with all its objects.
 struct Made {
-    objects: Vec<Object>,
     sealed: Vec<(Arc<Edited>, Key)>,
     key: Key,
     data: CommitData,
@@ -148,40 +145,35 @@ impl<C: Contents> Branch<C> {
         let turn = queue.wait(name)?;
         let (snapshot, real) = repo.snapshot(name)?;
         let info = options.to_info(&repo.context);
+        let mut sink = repo.sink();
         let (to, made) = match decide(&snapshot)? {
             Decision::Keep(kept) => return Ok(Attempt::Ended(Outcome::Kept(kept))),
             Decision::Move(to) => (to, None),
             Decision::Commit { tree, parents, even_unchanged } => {
-                let prepared = repo.prepare(&snapshot.store, &tree, None, trust)?;
+                let prepared = match repo.prepare(&mut sink, &snapshot.store, &tree, trust) {
+                    Err(e) if sink.is_staged() && is_gone(&e) => return Ok(Attempt::Gone(e)),
+                    prepared => prepared?,
+                };
                 if !even_unchanged && !options.allow_empty && snapshot.has(&prepared.root)? {
                     return Ok(Attempt::Ended(Outcome::Unchanged));
                 }
-                let made = repo.make_commit(&snapshot, prepared, parents, options, &info)?;
+                let made =
+                    repo.make_commit(&mut sink, &snapshot, prepared, parents, options, &info)?;
                 (Some(made.key), Some(made))
             }
         };
-        let (objects, made) = made.map_or((Vec::new(), None), |mut made| {
-            (core::mem::take(&mut made.objects), Some(made))
-        });
         let edit =
             RefEdit { name: real, expected: snapshot.expected(), new: to.map(Target::Object) };
-        let batch = Batch {
-            objects,
-            edits: alloc::vec![edit],
-            durability: options.durability,
-            note: note(&info),
-        };
-        let submitted = match repo.backend().submit(batch) {
+        let sent = match sink.submit(alloc::vec![edit], options.durability, note(&info)) {
             Err(e) if is_gone(&e) => return Ok(Attempt::Gone(e)),
-            submitted => submitted?,
+            sent => sent?,
         };
         drop(turn);
-        Ok(match (submitted.wait()?, made) {
-            (Published::Lost { .. }, _) => Attempt::Lost,
-            (Published::Done { .. }, None) => Attempt::Ended(Outcome::Moved),
-            (Published::Done { keys }, Some(made)) => {
-                let commit = repo.acknowledge(&snapshot, made, &locators(&keys));
-                Attempt::Ended(Outcome::Committed(commit))
+        Ok(match (sent.wait()?, made) {
+            ((Published::Lost { .. }, _), _) => Attempt::Lost,
+            ((Published::Done { .. }, _), None) => Attempt::Ended(Outcome::Moved),
+            ((Published::Done { .. }, at), Some(made)) => {
+                Attempt::Ended(Outcome::Committed(repo.acknowledge(&snapshot, made, &at)))
             }
         })
     }
@@ -206,8 +198,11 @@ impl<C: Contents> Branch<C> {
                 return Ok(Outcome::Moved);
             }
             Decision::Commit { tree, parents, even_unchanged } => {
-                let prepared = repo.prepare(&snapshot.store, &tree, None, Trust::Sealed)?;
-                if !even_unchanged && !options.allow_empty && snapshot.has(&prepared.root)? {
+                if !even_unchanged
+                    && !options.allow_empty
+                    && let KindedHash::Node(root) = tree.hash_in(&snapshot.store)?
+                    && snapshot.has(&Key::from(root.hash()))?
+                {
                     return Ok(Outcome::Unchanged);
                 }
                 repo.publish_loose(&snapshot, &tree, parents.as_deref(), options, &info)?
@@ -223,16 +218,6 @@ fn tree_of<C>(store: &Arc<Store>, head: Option<&Commit<C>>) -> Tree<C> {
         Some(head) => Tree::stored(store.clone(), head.data().tree),
         None => Tree::from_raw(crate::tree::Raw::empty(Some(store.clone()))),
     }
-}
-
-/// Where new objects are, in stores that give out locators.
-type Locators = HashMap<crate::Hash, Key>;
-
-fn locators(keys: &[Key]) -> Locators {
-    if keys.iter().all(|key| key.at == Locator::NONE) {
-        return Locators::new();
-    }
-    keys.iter().map(|key| (key.hash, *key)).collect()
 }
 
 pub(super) fn note(info: &Info) -> Note {
@@ -270,28 +255,20 @@ impl<C: Contents> Repo<C> {
         Ok((Snapshot { tree: tree_of(&store, head.as_ref()), head, store }, real))
     }
 
-    /// The objects of a tree; those of a stage are put there, the others are returned.
+    /// What takes the objects of a write.
+    fn sink(&self) -> Sink<'_> {
+        Sink::new(self.backend(), self.limits().batch)
+    }
+
+    /// Hands the objects of a tree to a sink.
     fn prepare(
         &self,
+        sink: &mut Sink<'_>,
         store: &Arc<Store>,
         tree: &Tree<C>,
-        stage: Option<&mut dyn Stage>,
         trust: Trust,
     ) -> Result<Prepared> {
-        let mut objects = Numbered::default();
-        let mut staged = HashSet::new();
-        let mut stage = stage;
-        let mut put = |object: Object| {
-            let key = Key::from(object.id);
-            match &mut stage {
-                Some(stage) if staged.insert(object.id) => return put_staged(&mut **stage, object),
-                Some(_) => {}
-                None => {
-                    objects.add(object);
-                }
-            }
-            Ok(key)
-        };
+        let mut put = |object: Object| sink.put(object);
         let slot = tree.raw().clone().into_slot_of(Some(store));
         let Slot::Node(link) = slot else {
             let why = "the root of a branch is a directory, not a value";
@@ -300,11 +277,12 @@ impl<C: Contents> Repo<C> {
         let mut sealer = Sealer::new(store, &mut put, trust);
         let root = sealer.seal(&link)?;
         let sealed = sealer.into_sealed();
-        Ok(Prepared { objects: objects.into_things(), sealed, root })
+        Ok(Prepared { sealed, root })
     }
 
     fn make_commit(
         &self,
+        sink: &mut Sink<'_>,
         snapshot: &Snapshot<C>,
         prepared: Prepared,
         parents: Option<Vec<Key>>,
@@ -326,14 +304,14 @@ impl<C: Contents> Repo<C> {
         if info.message.len() > limits.message {
             return over("bytes in the message", info.message.len(), limits.message);
         }
-        let Prepared { mut objects, sealed, root } = prepared;
+        let Prepared { sealed, root } = prepared;
         let commit =
             self.format().commit(&CommitData { tree: root, parents, info: info.clone() })?;
         let key = Key::from(commit.id);
         // As it will be read, before it is written: what is written must not fail any more.
         let data = self.format().layout().decode_commit(&commit)?;
-        objects.push(commit);
-        Ok(Made { objects, sealed, key, data })
+        sink.put_last(commit);
+        Ok(Made { sealed, key, data })
     }
 
     /// The handle of a commit that was just published.
@@ -361,18 +339,23 @@ impl<C: Contents> Repo<C> {
     ) -> Result<Commit<C>> {
         let mut trust = Trust::Sealed;
         loop {
-            let prepared = self.prepare(&snapshot.store, tree, None, trust)?;
-            let mut made =
-                self.make_commit(snapshot, prepared, parents.map(<[Key]>::to_vec), options, info)?;
-            let objects = core::mem::take(&mut made.objects);
-            let (durability, edits) = (options.durability, Vec::new());
-            match self.backend().publish(Batch { objects, edits, durability, note: note(info) }) {
+            let mut sink = self.sink();
+            let prepared = match self.prepare(&mut sink, &snapshot.store, tree, trust) {
+                Err(e) if sink.is_staged() && is_gone(&e) && trust == Trust::Sealed => {
+                    trust = Trust::Nothing;
+                    continue;
+                }
+                prepared => prepared?,
+            };
+            let parents = parents.map(<[Key]>::to_vec);
+            let made = self.make_commit(&mut sink, snapshot, prepared, parents, options, info)?;
+            match sink.submit(Vec::new(), options.durability, note(info)).and_then(Sent::wait) {
                 Err(e) if is_gone(&e) && trust == Trust::Sealed => trust = Trust::Nothing,
                 Err(e) => return Err(e),
-                Ok(Published::Done { keys }) => {
-                    return Ok(self.acknowledge(snapshot, made, &locators(&keys)));
+                Ok((Published::Done { .. }, at)) => {
+                    return Ok(self.acknowledge(snapshot, made, &at));
                 }
-                Ok(Published::Lost { name, .. }) => {
+                Ok((Published::Lost { name, .. }, _)) => {
                     let why = alloc::format!("the backend lost `{name}`, which was not edited");
                     return Err(Error::new(Code::CorruptStore, why));
                 }
@@ -459,25 +442,24 @@ impl<C: Contents> Repo<C> {
         &self,
         snapshot: &Snapshot<C>,
         name: RefName,
-        mut stage: alloc::boxed::Box<dyn Stage + '_>,
+        stage: alloc::boxed::Box<dyn Stage + '_>,
         tree: &Tree<C>,
         options: &CommitOptions,
     ) -> Result<Option<Outcome<C, ()>>> {
-        let prepared = self.prepare(&snapshot.store, tree, Some(&mut *stage), Trust::Sealed)?;
+        let mut sink = self.sink().staged(stage);
+        let prepared = self.prepare(&mut sink, &snapshot.store, tree, Trust::Sealed)?;
         if !options.allow_empty && snapshot.has(&prepared.root)? {
             return Ok(Some(Outcome::Unchanged));
         }
         let info = options.to_info(&self.context);
-        let mut made = self.make_commit(snapshot, prepared, None, options, &info)?;
-        for object in core::mem::take(&mut made.objects) {
-            made.key = put_staged(&mut *stage, object)?;
-        }
+        let made = self.make_commit(&mut sink, snapshot, prepared, None, options, &info)?;
         let new = Some(Target::Object(made.key));
         let edit = RefEdit { name, expected: snapshot.expected(), new };
-        Ok(match stage.publish(alloc::vec![edit], options.durability, note(&info))? {
-            Published::Lost { .. } => None,
-            Published::Done { .. } => {
-                Some(Outcome::Committed(self.acknowledge(snapshot, made, &Locators::new())))
+        let sent = sink.submit(alloc::vec![edit], options.durability, note(&info))?;
+        Ok(match sent.wait()? {
+            (Published::Lost { .. }, _) => None,
+            (Published::Done { .. }, at) => {
+                Some(Outcome::Committed(self.acknowledge(snapshot, made, &at)))
             }
         })
     }
