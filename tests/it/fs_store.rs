@@ -147,6 +147,44 @@ fn values_of_another_type_of_the_original_are_read() {
     assert!(main.get("y").unwrap().is_some());
 }
 
+/// A directory of the original does not say of what format it is: its objects do.
+#[test]
+fn a_directory_is_not_taken_for_one_of_another_format() {
+    let (mem, raw) = (FormatSpec::irmin_mem(), ValueEncoding::Raw);
+    let hashed = |hash| FormatSpec { hash, ..mem };
+    for (which, wrong, says) in [
+        ("string", hashed(HashFunction::Sha512), "hashes with blake2b, not sha512"),
+        ("string", hashed(HashFunction::Sha1), "hashes with blake2b, not sha1"),
+        ("string", FormatSpec { values: raw, ..mem }, "of a store of strings, not of JSON"),
+        ("json", mem, "of a store of JSON or the like, not of strings"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        unpack(dir.path(), &golden(which));
+        let options = FsOptions { unrecorded: wrong, attempts: 1, ..FsOptions::default() };
+        let io = Arc::new(StdIo::open(dir.path()).unwrap());
+        let store = Arc::new(FsBackend::open(io, &options).unwrap());
+        let value = store.format().value(b"new");
+        let batch = Batch { objects: vec![value], ..Batch::default() };
+        let error = store.publish(batch).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(!dir.path().join("irmin").exists() && !dir.path().join("tmp").exists());
+        // Who only reads is told, too.
+        let main = repo(store).main();
+        let error = main.and_then(|main| main.get(if which == "json" { "x" } else { "a/b" }));
+        let error = error.unwrap_err();
+        let length = error.to_string().contains("another hash function");
+        assert!(error.to_string().contains(says) || length, "{error}");
+    }
+    // One that is damaged is not one of another format.
+    let dir = tempfile::tempdir().unwrap();
+    let files = golden("string");
+    unpack(dir.path(), &files);
+    let first = files.keys().find(|path| path.starts_with("objects/")).unwrap();
+    std::fs::write(dir.path().join(first), b"damaged").unwrap();
+    repo(open(dir.path())).branch("other").unwrap().set("a", "1", "why").unwrap();
+}
+
 /// A store with a branch, and the lock of that branch, held by a program of the original.
 fn locked() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

@@ -144,13 +144,22 @@ fn directories_of_the_original() {
     let after = files(&place);
     assert!(before.iter().all(|(path, bytes)| after[path] == *bytes), "what was there is there");
     assert!(run(&["branches", "--hash", "sha1"]).fails(7).contains("another hash function"));
+    // What is asked for is not believed before something is written.
+    let told = run(&["set", "-b", "new", "k", "v", "--hash", "sha512"]).fails(2);
+    assert!(told.contains("hashes with blake2b, not sha512"), "{told}");
+    let told = run(&["set", "-b", "new", "k", "1", "-c", "json-value"]).fails(2);
+    assert!(told.contains("a store of strings"), "{told}");
+    let objects = |path: &&String| path.starts_with("objects/") || path.starts_with("refs/");
+    let now = files(&place);
+    assert!(now.keys().filter(objects).eq(after.keys().filter(objects)));
 }
 
 #[test]
 fn directories_of_the_original_with_values_of_another_type() {
     let (place, _) = golden("json");
     // It records nothing: what they are must be said, here or in irmin.yml.
-    run(&place, &["get", "x"]).fails(7);
+    assert!(run(&place, &["get", "x"]).fails(7).contains("a store of JSON or the like"));
+    run(&place, &["set", "new", "1"]).fails(2);
     let value = run(&place, &["-c", "json", "get", "x"]).ok();
     let value: serde_json::Value = serde_json::from_str(&value).unwrap();
     assert!(value.is_object(), "{value}");

@@ -73,6 +73,8 @@ pub struct FsBackend {
     io: Arc<dyn Io>,
     format: Format,
     recorded: Recorded,
+    /// Whether the format was read from the store, and not only given.
+    is_recorded: bool,
     coding: Coding,
     /// How often a lock is tried.
     attempts: u32,
@@ -127,6 +129,7 @@ impl FsBackend {
         }
         let _one = self.beginning.lock();
         if self.owner.get().is_none() {
+            self.agree()?;
             let begun = Owner::begin(&self.io, self.attempts);
             let begun = self.heed(begun.and_then(|owner| {
                 files::create_dirs(&*self.io, names::REFS)?;

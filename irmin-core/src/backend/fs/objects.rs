@@ -9,6 +9,7 @@
 //! of a value, whose hash says nothing of its bytes, has its children between the two.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -91,18 +92,56 @@ impl Coding {
 
     /// The object of a file of the original, which is read with a byte of room before it.
     pub(super) fn decode(self, id: Hash, mut file: Vec<u8>) -> Result<Object> {
-        for kind in PLAIN {
-            let tag = self.tag(kind);
+        let Some(kind) = self.kind(&id, &mut file) else {
+            let other = self.other(&id, &mut file);
+            let why = other.unwrap_or_else(|| "the bytes of its file have another hash".into());
+            return Err(Error::corrupt("object", &id, why));
+        };
+        let from = usize::from(self.tag(kind).is_none());
+        let bytes = Bytes::from(file).slice(from..);
+        Ok(Object { kind, id, bytes, children: Vec::new(), base: None })
+    }
+
+    /// The kind of the object of a file, which is made its pre-image where that has a tag.
+    pub(super) fn kind(self, id: &Hash, file: &mut [u8]) -> Option<Kind> {
+        PLAIN.into_iter().find(|kind| {
+            let tag = self.tag(*kind);
             if let (Some(tag), Some(first)) = (tag, file.first_mut()) {
                 *first = tag;
             }
             let from = usize::from(tag.is_none());
-            if self.hash.digest(file.get(from..).unwrap_or_default()) == id {
-                let bytes = Bytes::from(file).slice(from..);
-                return Ok(Object { kind, id, bytes, children: Vec::new(), base: None });
+            self.hash.digest(file.get(from..).unwrap_or_default()) == *id
+        })
+    }
+
+    /// How a store differs from this one in which a file that is none here is an object, in words.
+    pub(super) fn other(self, id: &Hash, file: &mut [u8]) -> Option<String> {
+        let names = HashFunction::NAMES.iter();
+        let names = names.flat_map(|name| [String::from(*name), format!("{name}/{}", id.len())]);
+        let known = names.filter_map(|name| name.parse::<HashFunction>().ok());
+        for hash in known.filter(|hash| hash.len() == id.len()) {
+            for values in [ValueEncoding::Tagged, ValueEncoding::Raw] {
+                let found = Coding { hash, values, ..self }.kind(id, file);
+                match found {
+                    Some(_) if hash != self.hash => {
+                        let ours = self.hash;
+                        return Some(format!(
+                            "it is of a store that hashes with {hash}, not {ours}"
+                        ));
+                    }
+                    Some(_) => {
+                        let name = |values| match values {
+                            ValueEncoding::Tagged => "strings",
+                            ValueEncoding::Raw => "JSON or the like",
+                        };
+                        let (there, here) = (name(values), name(self.values));
+                        return Some(format!("it is of a store of {there}, not of {here}"));
+                    }
+                    None => {}
+                }
             }
         }
-        Err(Error::corrupt("object", &id, "the bytes of its file have another hash"))
+        None
     }
 
     /// The object of a file of ours.

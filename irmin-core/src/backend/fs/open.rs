@@ -4,22 +4,25 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::objects::Coding;
 use super::record::{self, Record};
 use super::{FsBackend, Moving, State, files, names, refs};
 use crate::backend::{Notifier, Recorded, Target};
 use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
 use crate::io::{FileKind, Io};
 use crate::limits::Limits;
 use crate::lock::{Mutex, OnceLock};
 use crate::name::{BranchName, RefName};
-use crate::object::{Format, FormatSpec};
+use crate::object::{Format, FormatSpec, Kind};
 
 /// How a store of files is used.
 #[derive(Clone, Debug)]
 pub struct FsOptions {
-    /// The format of a directory that records none, which the original's do not.
+    /// The format of a directory that records none, which the original's do not. Before the first
+    /// write some of its objects are looked at, and the write is refused if they are of another.
     pub unrecorded: FormatSpec,
     /// Bounds; [`Limits::object`] is the largest object that is read into memory.
     pub limits: Limits,
@@ -75,7 +78,9 @@ impl FsBackend {
             let why = "there is no store of files: it has no directory `objects`";
             return Err(Error::new(Code::NotFound, why));
         }
-        let record = match files::read(&*io, record::FILE, record::MAX, 0)? {
+        let found = files::read(&*io, record::FILE, record::MAX, 0)?;
+        let is_recorded = found.is_some();
+        let record = match found {
             None => Record { spec: options.unrecorded, recorded: Recorded::default() },
             Some(bytes) => Record::decode(&String::from_utf8(bytes).map_err(|_| {
                 Error::new(Code::CorruptStore, format!("`{}` is not text", record::FILE))
@@ -90,6 +95,7 @@ impl FsBackend {
             format: Format::new(record.spec),
             coding: Coding::new(&record.spec, limit),
             recorded: record.recorded,
+            is_recorded,
             attempts: options.attempts,
             owner: OnceLock::default(),
             beginning: Mutex::new(()),
@@ -119,6 +125,64 @@ impl FsBackend {
             Err(e) if e.code() == Code::NotFound => FsBackend::init(io, new, options),
             opened => opened,
         }
+    }
+}
+
+/// How many objects are looked at before a store that records no format is written to, and the
+/// largest of them, in bytes.
+const LOOKS: usize = 16;
+const LOOKED_AT: u64 = 1 << 20;
+
+impl FsBackend {
+    /// Refuses a store that records no format and whose objects are not of the one that it is
+    /// taken for: two formats in one store are a mess that nobody sorts out.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `io`.
+    pub(super) fn agree(&self) -> Result<()> {
+        let (mut good, mut values, mut other, mut bad) = (0_usize, 0_usize, None, 0_usize);
+        let looked_at = if self.is_recorded { Vec::new() } else { self.some_objects()? };
+        for (id, mut file) in looked_at {
+            match self.coding.kind(&id, &mut file) {
+                Some(Kind::Value) => values += 1,
+                Some(_) => good += 1,
+                None => {
+                    bad += 1;
+                    other = other.or_else(|| self.coding.other(&id, &mut file));
+                }
+            }
+        }
+        let why = match other.filter(|_| values == 0) {
+            Some(why) => format!("an object tells that {why}"),
+            None if bad > 0 && good + values == 0 => {
+                let why = "none has its hash: they have another hash function, or are damaged";
+                format!("of the {bad} objects that were looked at {why}")
+            }
+            None => return Ok(()),
+        };
+        let why = format!("the store records no format, and is not of the one asked for: {why}");
+        Err(Error::new(Code::InvalidArgument, why))
+    }
+
+    /// A few objects of the original's, as their files are read, with a byte of room.
+    fn some_objects(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for shard in self.io.list(names::OBJECTS)? {
+            let dir = format!("{}/{}", names::OBJECTS, shard.name);
+            for entry in files::if_exists(self.io.list(&dir))?.unwrap_or_default() {
+                let id = format!("{}{}", shard.name, entry.name).parse::<Hash>();
+                let (Ok(id), FileKind::File) = (id, entry.kind) else { continue };
+                match files::read(&*self.io, &format!("{dir}/{}", entry.name), LOOKED_AT, 1) {
+                    Ok(file) => found.extend(file.map(|file| (id, file))),
+                    Err(e) if e.code() == Code::PayloadTooLarge => {}
+                    Err(e) => return Err(e),
+                }
+                if found.len() >= LOOKS {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
