@@ -4,13 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use irmin_core::backend::{Backend, Counted, MemoryBackend, StrictMemory, Target, View};
+use irmin_core::backend::{
+    Backend, Chunked, Chunking, Counted, FsBackend, FsInit, FsOptions, MemoryBackend, StrictMemory,
+    Target, View,
+};
 use irmin_core::{
-    Branch, Code, Commit, Fetched, Format, FormatSpec, HashFunction, LogOptions, Merged, Metadata,
-    Pull, Push, RefName, Repo,
+    Branch, Code, Commit, CommitId, Fetched, Format, FormatSpec, HashFunction, LogOptions, Merged,
+    Metadata, Pull, Push, RefName, Repo, TagForm,
 };
 use irmin_git::{GitBackend, InitOptions, Options};
 use irmin_tests::hooked::Hooked;
+use irmin_tests::sim_io::SimIo;
 use proptest::prelude::*;
 
 use crate::model::context;
@@ -29,6 +33,21 @@ enum Place {
     Memory(fn() -> FormatSpec),
     Strict(fn() -> FormatSpec),
     Git,
+    /// On a simulated disk.
+    Files(fn() -> FormatSpec),
+    /// In memory, with all values in pieces that are cut by content.
+    Pieces(fn() -> FormatSpec),
+    /// On a simulated disk, in pieces as irmin-chunk cuts them.
+    FilesInPieces(fn() -> FormatSpec),
+}
+
+fn files(spec: FormatSpec) -> Arc<dyn Backend> {
+    let (io, new) = (Arc::new(SimIo::new()), FsInit { spec, ..FsInit::default() });
+    Arc::new(FsBackend::init(io, &new, &FsOptions::default()).unwrap())
+}
+
+fn pieces(inner: Arc<dyn Backend>, chunking: Chunking) -> Repo {
+    repo(Arc::new(Chunked::new(inner, chunking).unwrap()))
 }
 
 impl Place {
@@ -46,6 +65,11 @@ impl Place {
                 let store = GitBackend::init(path, &init, &Options::default()).unwrap();
                 (Some(dir), repo(Arc::new(store)))
             }
+            Place::Files(spec) => (None, repo(files(spec()))),
+            Place::Pieces(spec) => (None, pieces(memory(spec()), Chunking::Content { log: 8 })),
+            Place::FilesInPieces(spec) => {
+                (None, pieces(files(spec()), Chunking::BestFit { size: 160 }))
+            }
         }
     }
 }
@@ -59,6 +83,11 @@ const PAIRS: &[(Place, Place)] = &[
     (Place::Git, Place::Strict(FormatSpec::native)),
     (Place::Memory(FormatSpec::irmin_pack), Place::Memory(FormatSpec::native)),
     (Place::Memory(FormatSpec::git), Place::Memory(FormatSpec::irmin_mem)),
+    (Place::Files(FormatSpec::native), Place::Pieces(FormatSpec::native)),
+    (Place::Pieces(FormatSpec::irmin_mem), Place::FilesInPieces(FormatSpec::irmin_mem)),
+    (Place::FilesInPieces(FormatSpec::irmin_pack), Place::Files(FormatSpec::irmin_pack)),
+    (Place::Git, Place::FilesInPieces(FormatSpec::native)),
+    (Place::Files(FormatSpec::irmin_mem), Place::Git),
 ];
 
 fn origin() -> RefName {
@@ -99,7 +128,30 @@ fn fetch(here: &Repo, there: &Branch) -> Commit {
         text
     };
     assert_eq!(text(&logs.0), text(&logs.1));
+    tagged(here, there.repo(), &logs.1);
     head
+}
+
+/// Checks that the tags of some commits came along.
+fn tagged(here: &Repo, there: &Repo, log: &[Commit]) {
+    let log: Vec<CommitId> = log.iter().map(Commit::id).collect();
+    for name in there.tags().unwrap() {
+        let (ours, theirs) = (here.read_tag(name.as_str()), there.read_tag(name.as_str()));
+        let (ours, theirs) = (ours.unwrap(), theirs.unwrap().unwrap());
+        if log.contains(&CommitId(theirs.target)) {
+            let ours = ours.unwrap_or_else(|| panic!("{name} did not come"));
+            if here.format() == there.format() {
+                assert_eq!(ours, theirs);
+            } else {
+                let (ours, theirs) = (here.tag(name.as_str()), there.tag(name.as_str()));
+                let info = |commit: Result<Option<Commit>, irmin_core::Error>| {
+                    let info = commit.unwrap().unwrap().info().clone();
+                    (info.author, info.message)
+                };
+                assert_eq!(info(ours), info(theirs));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +160,7 @@ enum Op {
     Remove(u8, &'static str),
     Merge(u8, u8),
     Wide(u8, u8),
+    Tag(u8, u8, bool),
     Fetch(u8),
 }
 
@@ -118,6 +171,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (0..3_u8, key).prop_map(|(b, k)| Op::Remove(b, k)),
         3 => (0..3_u8, 0..3_u8).prop_map(|(a, b)| Op::Merge(a, b)),
         1 => (0..3_u8, 0..5_u8).prop_map(|(b, n)| Op::Wide(b, n)),
+        1 => (0..3_u8, 0..4_u8, any::<bool>()).prop_map(|(b, n, a)| Op::Tag(b, n, a)),
         3 => (0..3_u8).prop_map(Op::Fetch),
     ];
     prop::collection::vec(op, 1..24)
@@ -128,7 +182,8 @@ fn run(there: &Repo, here: &Repo, script: &[Op]) {
     for op in script {
         match op {
             Op::Set(b, key, value) => {
-                let text = format!("value {value}");
+                // Some are long enough to be kept in pieces.
+                let text = format!("value {value}").repeat(1 + usize::from(*value) * 60);
                 drop(branch(b).set(*key, text, "set").unwrap());
             }
             Op::Remove(b, key) => drop(branch(b).remove(*key, "remove").unwrap()),
@@ -137,6 +192,13 @@ fn run(there: &Repo, here: &Repo, script: &[Op]) {
                     (0..50).try_for_each(|i| tree.set(format!("wide/{n}-{i}"), format!("{i}")))
                 };
                 drop(branch(b).transaction("fill", fill).unwrap());
+            }
+            Op::Tag(b, n, annotated) => {
+                let Some(head) = branch(b).head().unwrap() else { continue };
+                let git = there.format().spec().layout == irmin_core::object::LayoutSpec::Git;
+                let form = if *annotated && git { TagForm::Annotated } else { TagForm::Light };
+                // A name that is taken stays where it is.
+                drop(there.write_tag(&format!("v{n}"), &head, form, None, "tag\n"));
             }
             Op::Merge(a, b) => {
                 if branch(b).head().unwrap().is_some() {
@@ -335,6 +397,54 @@ fn modes_travel_and_what_has_no_place_is_refused() {
     let error = here.fetch(&there, None).unwrap_err();
     assert_eq!(error.code(), Code::Unrepresentable);
     assert!(error.to_string().contains("commit "), "{error}");
+}
+
+#[test]
+fn tags_come_along_as_in_git() {
+    for (from, to) in PAIRS {
+        let ((_from, there), (_to, here)) = (from.open(), to.open());
+        let main = there.main().unwrap();
+        let first = main.set("a", "1", "first").unwrap().unwrap();
+        let second = main.set("a", "2", "second").unwrap().unwrap();
+        let side = there.branch("side").unwrap().set("b", "3", "side").unwrap().unwrap();
+        let names = [("v1", &first), ("v2", &second), ("dir/v", &second), ("side", &side)];
+        for (name, commit) in names {
+            there.set_tag(name, commit, "tag").unwrap();
+        }
+        let mine = here.branch("mine").unwrap().set("c", "4", "mine").unwrap().unwrap();
+        // Tags that are here stay, and one that cannot be beside one of ours does not come.
+        here.set_tag("v2", &mine, "mine").unwrap();
+        here.set_tag("dir", &mine, "mine").unwrap();
+        let names = |repo: &Repo| -> Vec<String> {
+            repo.tags().unwrap().iter().map(ToString::to_string).collect()
+        };
+        here.fetch(&main, None).unwrap();
+        assert_eq!(names(&here), ["dir", "v2"], "without a ref that tracks nothing else moves");
+        here.fetch(&main, Some(&origin())).unwrap();
+        assert_eq!(names(&here), ["dir", "v1", "v2"]);
+        assert_eq!(here.tag("v2").unwrap(), Some(mine));
+        assert_eq!(here.tag("v1").unwrap().unwrap().info().message, "first");
+        // A tag that comes later is found when nothing else is new.
+        there.set_tag("v3", &second, "tag").unwrap();
+        here.fetch(&main, Some(&origin())).unwrap();
+        assert_eq!(names(&here), ["dir", "v1", "v2", "v3"]);
+        assert!(here.check(&mut |_| ()).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn annotated_tags_keep_what_they_say() {
+    let (there, here) = (repo(memory(FormatSpec::git())), repo(memory(FormatSpec::git())));
+    let main = there.main().unwrap();
+    let first = main.set("a", "1", "first").unwrap().unwrap();
+    there.write_tag("v1", &first, TagForm::Annotated, None, "why\n").unwrap();
+    fetch(&here, &main);
+    let tag = here.read_tag("v1").unwrap();
+    assert_eq!(tag, there.read_tag("v1").unwrap());
+    assert_eq!(tag.unwrap().annotation.unwrap().message, "why\n");
+    let other = repo(memory(FormatSpec::native()));
+    fetch(&other, &main);
+    assert_eq!(other.read_tag("v1").unwrap().unwrap().annotation, None);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! [translated](translate), commit by commit.
 
 mod copy;
+mod tags;
 mod translate;
 
 use alloc::vec::Vec;
@@ -53,6 +54,16 @@ pub enum Push {
     Force,
 }
 
+/// A commit of another store, on its way.
+struct Brought<'r> {
+    /// A write that is ready to be published; none where nothing is missing here.
+    bulk: Option<Bulk<'r>>,
+    /// What the commit is here.
+    head: Key,
+    /// What it and its ancestors become here, between stores of different formats.
+    made: Option<HashMap<Hash, Key>>,
+}
+
 /// How many objects are asked for at once.
 const BATCH: usize = 256;
 
@@ -60,6 +71,10 @@ impl<C: Contents> Repo<C> {
     /// Brings the head of a branch of another repository here, with all that it reaches and that is
     /// not here yet. No branch moves; a `tracking` ref, such as `refs/remotes/origin/main`, becomes
     /// that head in the same write.
+    ///
+    /// With a `tracking` ref tags come along, as they do in git: those of commits that are here by
+    /// then, under names that no tag here has. They are read and written after the head, and lose
+    /// what they say of themselves between formats.
     ///
     /// It goes through one stage, children before parents: nothing of it is visible before all of
     /// it is here, and nothing is left if it fails. Of the objects on their way it holds a few
@@ -95,7 +110,7 @@ impl<C: Contents> Repo<C> {
     /// tracking ref; and those of reading there and of writing here.
     pub fn fetch(&self, from: &Branch<C>, tracking: Option<&RefName>) -> Result<Fetched<C>> {
         let Some(theirs) = from.head()? else { return Ok(Fetched::Empty) };
-        let (bulk, key) = self.bring(&theirs)?;
+        let Brought { bulk, head: key, made } = self.bring(&theirs)?;
         let options = CommitOptions::new(alloc::format!("fetch: {from:?}"));
         let mut edits = Vec::new();
         if let Some(name) = tracking {
@@ -105,17 +120,20 @@ impl<C: Contents> Repo<C> {
             }
         }
         self.settle(bulk, edits, &options)?;
+        if tracking.is_some() {
+            let how = (options.durability, &note(&options.to_info(self.context())));
+            tags::follow(self, theirs.store(), made.as_ref(), how)?;
+        }
         Commit::load(&self.pinned()?, key).map(Fetched::Head)
     }
 
-    /// What is missing here of a commit of another store: a write that is ready to be published, or
-    /// none where nothing is missing, and what the commit is here.
-    fn bring(&self, theirs: &Commit<C>) -> Result<(Option<Bulk<'_>>, Key)> {
+    /// What is missing here of a commit of another store.
+    fn bring(&self, theirs: &Commit<C>) -> Result<Brought<'_>> {
         if self.format() != theirs.store().format() {
             return translate::translate(self, theirs.store(), theirs.key());
         }
-        let key = Key::from(theirs.key().hash);
-        Ok((copy::copy(self, theirs.store(), theirs.key())?, key))
+        let bulk = copy::copy(self, theirs.store(), theirs.key())?;
+        Ok(Brought { bulk, head: Key::from(theirs.key().hash), made: None })
     }
 
     /// Publishes what was brought, if there is anything.
@@ -205,7 +223,7 @@ impl<C: Contents> Branch<C> {
             let why = alloc::format!("{self:?} has no commit to push");
             return Err(Error::new(Code::NotFound, why));
         };
-        let (bulk, key) = to.repo().bring(&ours)?;
+        let Brought { bulk, head: key, .. } = to.repo().bring(&ours)?;
         if how == Push::FastForward
             && let Some(old) = to.head()?.map(|head| head.key())
         {

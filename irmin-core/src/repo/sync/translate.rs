@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 use hashbrown::HashMap;
 
 use super::copy::{SMALL, Stream, check};
-use super::{BATCH, commits_below};
+use super::{BATCH, Brought, commits_below};
 use crate::backend::{Backend, Durability, Note, Published, RefEdit, Stage, ValueRead, copy_value};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
@@ -41,13 +41,13 @@ struct Translation<'a, 'r> {
     values: HashMap<Hash, Key>,
 }
 
-/// Stages what a commit and its history become here, unless that is here; and says what the commit
-/// becomes.
+/// Stages what a commit and its history become here, unless that is here; and says what the commits
+/// become.
 pub(super) fn translate<'r, C: Contents>(
     repo: &'r Repo<C>,
     from: &Store,
     head: Key,
-) -> Result<(Option<Bulk<'r>>, Key)> {
+) -> Result<Brought<'r>> {
     let to = repo.pinned()?;
     let order = commits_below(from, head, &mut |hashes| Ok(alloc::vec![false; hashes.len()]))?;
     let stage = OnlyNew {
@@ -71,10 +71,12 @@ pub(super) fn translate<'r, C: Contents>(
     let Some(made) = run.commits.get(&head.hash) else {
         return Err(Error::missing_objects(alloc::vec![head]));
     };
-    let key = made.commit;
+    let head = made.commit;
+    let made = run.commits.iter().map(|(there, made)| (*there, made.commit)).collect();
     // What is here is here with all that it reaches.
-    let there = repo.backend().find_many(&[key.hash])?.pop().flatten();
-    Ok(there.map_or((Some(bulk), key), |key| (None, key)))
+    let found = repo.backend().find_many(&[head.hash])?.pop().flatten();
+    let bulk = found.is_none().then_some(bulk);
+    Ok(Brought { bulk, head: found.unwrap_or(head), made: Some(made) })
 }
 
 impl Translation<'_, '_> {
