@@ -367,6 +367,36 @@ fn damage_is_noticed() {
 }
 
 #[test]
+fn a_length_that_lies_takes_no_memory() {
+    let (inner, chunked) = store(FormatSpec::native(), Chunking::default());
+    let chunked = chunked.with_limit(u64::MAX);
+    let data = Bytes::from_static(b"\0\x04data");
+    let piece = inner.format().hash().digest(&data);
+    // Our list: of height 1, with one entry that is said to have 2^61 bytes.
+    let said = [&[0x80_u8; 8][..], &[0x20]].concat();
+    let list = [b"\x02\x01\x01", &said[..], piece.as_bytes()].concat();
+    let id = inner.format().value(b"data").id;
+    let object = |kind, id, bytes: Bytes, children: Vec<Key>| {
+        let children = children.into_iter().map(irmin_core::Child::from).collect();
+        Object { kind, id, bytes, children, base: None }
+    };
+    let objects = vec![
+        object(Kind::Chunk, piece, data, vec![]),
+        object(Kind::ChunkIndex, id, list.into(), vec![piece.into()]),
+    ];
+    inner.publish(Batch { objects, ..Batch::default() }).unwrap();
+    let key = Key::from(id);
+    assert_eq!(opened(&chunked, key).len(), 1 << 61);
+    for error in [
+        chunked.get_many(&[key], Wait::Block).unwrap_err(),
+        chunked.read_range(&key, 0..u64::MAX).unwrap_err(),
+        chunked.read_range(&key, 1 << 60..1 << 61).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Code::CorruptObject, "{error}");
+    }
+}
+
+#[test]
 fn a_repository_on_it_checks_whole() {
     let (inner, chunked) = store(FormatSpec::native(), Chunking::Content { log: 12 });
     let repo = Repo::new(Arc::new(chunked.with_limit(100_000)), Context::new("ann", || 1)).unwrap();

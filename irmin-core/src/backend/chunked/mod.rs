@@ -271,8 +271,7 @@ impl Chunked {
             let why = format!("value {id} has {len} bytes, over {limit}: read it as a stream");
             return Err(Error::new(Code::PayloadTooLarge, why));
         }
-        let mut value = alloc::vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        pieces.read(&mut value, 0)?;
+        let value = collect(0..len, |buffer, at| pieces.read(buffer, at))?;
         let whole = format.value(&value);
         if whole.id != object.id {
             let why = format_args!("its pieces hash to {}", whole.id);
@@ -284,6 +283,31 @@ impl Chunked {
     fn stored(&self, wait: Wait) -> Stored {
         Stored { inner: self.inner.clone(), wait }
     }
+}
+
+/// How much is read at first.
+const FIRST: u64 = 1 << 20;
+
+/// Reads a part of a value. A list of pieces may lie about how long they are: memory grows with
+/// what was read, not with what is claimed.
+fn collect(
+    part: Range<u64>,
+    mut read: impl FnMut(&mut [u8], u64) -> Result<usize>,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut at = part.start;
+    while at < part.end {
+        let have = bytes.len();
+        let more = (part.end - at).min((have as u64).max(FIRST));
+        bytes.resize(have.saturating_add(usize::try_from(more).unwrap_or(usize::MAX)), 0);
+        let n = read(bytes.get_mut(have..).unwrap_or_default(), at)?;
+        bytes.truncate(have.saturating_add(n));
+        if n == 0 {
+            break;
+        }
+        at = at.saturating_add(n as u64);
+    }
+    Ok(bytes)
 }
 
 /// The pieces in a store.
@@ -341,9 +365,8 @@ impl Backend for Chunked {
             let why = format!("{len} bytes of {} are over {}", key.hash, self.limit);
             return Err(Error::new(Code::PayloadTooLarge, why));
         }
-        let mut bytes = alloc::vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        value.read_at(&mut bytes, range.start)?;
-        Ok(bytes.into())
+        let part = range.start..range.start.saturating_add(len);
+        collect(part, |buffer, at| value.read_at(buffer, at)).map(Bytes::from)
     }
 
     fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
