@@ -96,6 +96,11 @@ fn carry(place: &Place, mebibytes: u64) -> Vec<(&'static str, u64)> {
     let read = ["import", "all.fe", "--verify", "--root", "copy.git"];
     step("import git-fast", place.irmin().args(read).args(form));
     std::fs::remove_file(place.path("all.fe")).unwrap();
+    let form = ["--format", "slice"];
+    step("export slice", place.irmin().args(["export", "all.slice"]).args(form));
+    let read = ["import", "all.slice", "--root", "other.git"];
+    step("import slice", place.irmin().args(read).args(form).stdout(Stdio::null()));
+    std::fs::remove_file(place.path("all.slice")).unwrap();
     step("check", place.irmin().arg("check").stdout(Stdio::null()));
     peaks
 }
