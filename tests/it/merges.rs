@@ -6,8 +6,8 @@ use std::sync::Arc;
 use irmin_core::backend::{Counted, MemoryBackend};
 use irmin_core::contents::Policies;
 use irmin_core::{
-    Branch, Bytes, CommitId, Format, FormatSpec, KindedHash, LcaLimits, Merge, Merged, Metadata,
-    Repo, Tree,
+    Branch, Bytes, CommitId, Contents, Format, FormatSpec, KindedHash, LcaLimits, Merge, Merged,
+    Metadata, Repo, Tree, ValueEncoding,
 };
 use irmin_tests::git_support::{command, git};
 use irmin_tests::model::{Leaf, Model, Steps};
@@ -187,6 +187,61 @@ fn ladders_of_criss_cross_merges_end_in_the_same_tree() {
             }
         }
         assert_eq!(model_of(&a.tree().unwrap()).0.len(), 26);
+    }
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Item {
+    name: String,
+    #[irmin(merge = counter)]
+    stock: i64,
+}
+
+/// Common ancestors that conflict at a key are no base there: nobody knows what the sides have in
+/// common, which is not the same as nothing. Over nothing the stock would count twice.
+#[test]
+fn ancestors_that_conflict_are_no_base() {
+    for spec in specs() {
+        let spec = FormatSpec { values: ValueEncoding::Raw, ..spec };
+        let backend = Arc::new(MemoryBackend::new(Format::new(spec)));
+        let repo = Repo::new(backend, context()).unwrap().typed::<Item>().unwrap();
+        let item = |name: &str, stock| Item { name: name.into(), stock };
+        let commit = |items: &[(&str, Item)], parents: &[CommitId], message: &str| {
+            let mut tree = Tree::empty();
+            tree.set("other", item("other", 0)).unwrap();
+            items.iter().for_each(|(path, item)| tree.set(*path, item.clone()).unwrap());
+            repo.commit_tree(&tree, parents, message).unwrap()
+        };
+        let root = commit(&[("d/tea", item("tea", 10))], &[], "root").id();
+        let bases =
+            ["green", "black"].map(|name| commit(&[("d/tea", item(name, 10))], &[root], name).id());
+        // Two people merge both, and agree on a name; then each counts.
+        let merge = |ours: &[(&str, Item)], theirs: &[(&str, Item)]| {
+            let ours = repo.detached(&commit(ours, &bases, "ours"));
+            let theirs = commit(theirs, &bases, "theirs");
+            match ours.merge_commit(&theirs, LcaLimits::default(), "merge").unwrap() {
+                Merged::Created(commit) => {
+                    let tree = commit.tree();
+                    Ok(["d/tea", "d/tea/x", "d"].map(|path| tree.get(path).unwrap()))
+                }
+                Merged::Conflicts(found) => {
+                    Err(found.iter().map(|c| format!("{}: {}", c.path, c.reason)).collect())
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let tea = |stock| [("d/tea", item("white", stock))];
+        let refused =
+            |path: &str| Err(vec![format!("{path}: default: add/add and no common ancestor")]);
+        assert_eq!(merge(&tea(12), &tea(11)), refused("d/tea"));
+        // Either both have one less, or both agreed on that.
+        assert_eq!(merge(&tea(9), &tea(9)), refused("d/tea"));
+        let below = |stock| [("d/tea/x", item("white", stock))];
+        assert_eq!(merge(&below(1), &below(2)), refused("d/tea/x"));
+        // What only one side has stays, since nobody removed anything that is known.
+        assert_eq!(merge(&tea(12), &[]), Ok([Some(item("white", 12)), None, None]));
+        assert_eq!(merge(&[], &below(1)), Ok([None, Some(item("white", 1)), None]));
+        assert_eq!(merge(&[], &[]), Ok([None, None, None]));
     }
 }
 

@@ -201,13 +201,18 @@ impl History {
         common.into_iter().filter(|id| !covered.contains(id)).collect()
     }
 
-    /// The tree that common ancestors have together, folded in the order of their ids.
+    /// The tree that common ancestors have together, folded in the order of their ids. Where two
+    /// of them conflict, no other one says what there is.
     #[must_use]
     pub fn base_tree(&self, bases: &[CommitId]) -> Option<Model> {
         let mut tree = self.0[bases.first()?].tree.clone();
+        let mut unknown = BTreeSet::new();
         for (n, next) in bases.iter().enumerate().skip(1) {
             let below = self.base_tree(&self.bases(&bases[..n], *next));
-            tree = Model::merge(below.as_ref(), &tree, &self.0[next].tree).0;
+            let merged = Model::merge(below.as_ref(), &tree, &self.0[next].tree);
+            tree = merged.0;
+            unknown.extend(merged.1);
+            unknown.iter().for_each(|key| tree.remove(key));
         }
         Some(tree)
     }

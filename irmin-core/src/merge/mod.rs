@@ -56,7 +56,8 @@ pub struct Reason(Cow<'static, str>);
 impl Reason {
     /// Both sides changed a value, and its type has no better idea than to say so.
     pub const DEFAULT: Reason = Reason(Cow::Borrowed("default"));
-    /// Both sides have a value, and there is no common ancestor that tells which one is newer.
+    /// Both sides have a value, and there is no common ancestor that tells which one is newer; or
+    /// there are several, and these conflict.
     pub const NO_ANCESTOR: Reason =
         Reason(Cow::Borrowed("default: add/add and no common ancestor"));
     /// One side changed what the other removed.

@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::history::{self, LcaLimits};
 use crate::id::Key;
 use crate::path::IntoPath;
-use crate::tree::{Conflict, Store, Tree};
+use crate::tree::{Ancestor, Conflict, Store, Tree};
 
 /// How a merge ended.
 #[derive(Clone, Debug)]
@@ -164,9 +164,10 @@ impl<C: Contents> Branch<C> {
         if bases == [head.key()] {
             return Ok(Plan::FastForward);
         }
-        let base = self.repo.base_tree(store, bases)?;
+        let base = self.repo.ancestor(store, bases)?;
         let their_tree = Commit::load(store, theirs)?.tree();
-        let merged = Tree::merge(base.as_ref(), &head.tree(), &their_tree, &self.repo.policies)?;
+        let merged =
+            Ancestor::merge(base.as_ref(), &head.tree(), &their_tree, &self.repo.policies)?;
         Ok(Plan::Merge(merged))
     }
 
@@ -241,13 +242,13 @@ pub enum Preview<C = Bytes> {
     Conflicts(Vec<Conflict<C>>),
 }
 
-/// Common ancestors that are being folded into one tree.
+/// Common ancestors that are being folded into one.
 struct Fold<C> {
     /// What there is to fold, in ascending order of ids.
     bases: Vec<Key>,
-    /// How many of them the tree has.
+    /// How many of them it has.
     done: usize,
-    tree: Tree<C>,
+    folded: Ancestor<C>,
 }
 
 impl<C: Contents> Repo<C> {
@@ -285,29 +286,30 @@ impl<C: Contents> Repo<C> {
         Ok(())
     }
 
-    /// The tree that several common ancestors have together: each is merged into those before it,
-    /// over the base that they have in turn. Nothing of it is stored.
-    fn base_tree(&self, store: &Arc<Store>, bases: Vec<Key>) -> Result<Option<Tree<C>>> {
+    /// What several common ancestors have together: each is merged into those before it, over the
+    /// base that they have in turn. Nothing of it is stored.
+    fn ancestor(&self, store: &Arc<Store>, bases: Vec<Key>) -> Result<Option<Ancestor<C>>> {
         let tree = |key: Key| Ok::<_, Error>(Commit::<C>::load(store, key)?.tree());
+        let one = |key: Key| tree(key).map(Ancestor::from);
         let Some(first) = bases.first().copied() else { return Ok(None) };
         // Histories that cross again and again lead to the same ancestors by many ways: each set
         // of them is folded once.
-        let mut known: HashMap<Vec<Key>, Tree<C>> = HashMap::new();
-        let mut stack = alloc::vec![Fold { tree: tree(first)?, done: 1, bases }];
+        let mut known: HashMap<Vec<Key>, Ancestor<C>> = HashMap::new();
+        let mut stack = alloc::vec![Fold { folded: one(first)?, done: 1, bases }];
         loop {
             let Some(fold) = stack.last_mut() else { return Ok(None) };
-            let folded = fold.bases.get(..fold.done).unwrap_or_default();
+            let done = fold.bases.get(..fold.done).unwrap_or_default();
             let base = match fold.bases.get(fold.done) {
                 Some(next) => {
-                    let below = history::lcas_of_joined(&**store, folded, *next)?;
+                    let below = history::lcas_of_joined(&**store, done, *next)?;
                     match below.as_slice() {
                         [] => None,
-                        [one] => Some(tree(*one)?),
-                        [one, ..] => match known.get(&below) {
-                            Some(tree) => Some(tree.clone()),
+                        [only] => Some(one(*only)?),
+                        [first, ..] => match known.get(&below) {
+                            Some(folded) => Some(folded.clone()),
                             None => {
-                                let tree = tree(*one)?;
-                                stack.push(Fold { tree, done: 1, bases: below });
+                                let folded = one(*first)?;
+                                stack.push(Fold { folded, done: 1, bases: below });
                                 continue;
                             }
                         },
@@ -315,18 +317,17 @@ impl<C: Contents> Repo<C> {
                 }
                 // All of them are folded: this is the base of what waits below.
                 None => {
-                    let Some(folded) = stack.pop() else { return Ok(None) };
+                    let Some(fold) = stack.pop() else { return Ok(None) };
                     if stack.is_empty() {
-                        return Ok(Some(folded.tree));
+                        return Ok(Some(fold.folded));
                     }
-                    known.insert(folded.bases, folded.tree.clone());
-                    Some(folded.tree)
+                    known.insert(fold.bases, fold.folded.clone());
+                    Some(fold.folded)
                 }
             };
             let Some(fold) = stack.last_mut() else { return Ok(None) };
             if let Some(next) = fold.bases.get(fold.done) {
-                let theirs = tree(*next)?;
-                fold.tree = Tree::virtual_base(base.as_ref(), &fold.tree, &theirs, &self.policies)?;
+                fold.folded = fold.folded.join(base.as_ref(), &tree(*next)?, &self.policies)?;
                 fold.done += 1;
             }
         }

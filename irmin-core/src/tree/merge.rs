@@ -6,7 +6,7 @@
 //! whole, whatever is below it, and the result is the tree of one side with the changes of the
 //! other on top.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -41,6 +41,9 @@ pub(crate) trait ValueMerge {
 
     /// Whether equal values always merge to that value, for every key.
     fn idempotent(&self) -> bool;
+
+    /// Whether equal values merge to that value at a path.
+    fn is_idempotent_at(&self, path: &Path) -> bool;
 }
 
 /// The merged tree, with every conflicting key as it is in ours; and the conflicts, by path.
@@ -52,9 +55,20 @@ pub(crate) struct Outcome {
 /// How often directories that clash with values may be nested before a merge gives up.
 const MAX_CLASHES: usize = 32;
 
-/// Merges `theirs` into `ours`; without a base every key is new on both sides.
+/// What two sides have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    /// The tree; without one every key is new on both sides.
+    pub(crate) tree: Option<&'a Raw>,
+    /// The keys that are not in the tree because there are several common ancestors, and these
+    /// conflict. Values there, and below, were something that nobody knows: that is not nothing,
+    /// and over nothing a counter would count twice.
+    pub(crate) unknown: &'a BTreeSet<Path>,
+}
+
+/// Merges `theirs` into `ours`.
 pub(crate) fn merge(
-    base: Option<&Raw>,
+    base: Base<'_>,
     ours: &Raw,
     theirs: &Raw,
     values: &dyn ValueMerge,
@@ -62,6 +76,7 @@ pub(crate) fn merge(
     let mut visits = Visits::default();
     let mut merge = Merge {
         values,
+        unknown: base.unknown,
         result: ours.clone(),
         conflicts: Vec::new(),
         clashes: 0,
@@ -69,7 +84,7 @@ pub(crate) fn merge(
     };
     let root = Triple {
         path: Path::root(),
-        base: base.cloned(),
+        base: base.tree.cloned(),
         ours: Some(ours.clone()),
         theirs: Some(theirs.clone()),
     };
@@ -88,6 +103,8 @@ struct Triple {
 
 struct Merge<'a> {
     values: &'a dyn ValueMerge,
+    /// As in [`Base`].
+    unknown: &'a BTreeSet<Path>,
     result: Raw,
     conflicts: Vec<RawConflict>,
     clashes: usize,
@@ -200,6 +217,7 @@ impl Merge<'_> {
         }
         let mut nested = Merge {
             values: self.values,
+            unknown: self.unknown,
             result,
             conflicts: Vec::new(),
             clashes: self.clashes + 1,
@@ -276,10 +294,30 @@ impl Merge<'_> {
                 }
             }
         }
+        if self.is_unknown(path) {
+            // Neither is asked what it makes of nothing.
+            let agreed = self.values.is_idempotent_at(path) && same_contents(ours, theirs)?;
+            return Ok(if agreed {
+                Merged::Leaf(with_mode(ours.clone(), mode))
+            } else {
+                Merged::Conflict(Reason::NO_ANCESTOR)
+            });
+        }
         match self.values.merge(path, base, ours, theirs)? {
             Ok(bytes) => Ok(Merged::Leaf(pending(mode, bytes))),
             Err(reason) => Ok(Merged::Conflict(reason)),
         }
+    }
+
+    /// Whether nobody knows what the sides have in common at a path.
+    fn is_unknown(&self, path: &Path) -> bool {
+        let mut above = Path::root();
+        let mut is_there = |step: &[u8]| {
+            above = above.child(step);
+            self.unknown.contains(&above)
+        };
+        !self.unknown.is_empty()
+            && (self.unknown.contains(&Path::root()) || path.steps().any(&mut is_there))
     }
 
     /// Makes a key of the result what it is in `raw`.
@@ -329,20 +367,24 @@ fn merge_metadata(base: Option<Metadata>, ours: Metadata, theirs: Metadata) -> O
     }
 }
 
-/// The base that several common ancestors have together, and that is not stored: their merge,
-/// where a key that conflicts has no value.
+/// The base that several common ancestors have together, and that is not stored: the merge of one
+/// more with those before it, and the keys of which that says nothing.
 pub(crate) fn virtual_base(
-    base: Option<&Raw>,
-    a: &Raw,
-    b: &Raw,
+    base: Base<'_>,
+    before: Base<'_>,
+    next: &Raw,
     values: &dyn ValueMerge,
-) -> Result<Raw> {
-    let Outcome { mut tree, conflicts } = merge(base, a, b, values)?;
-    for conflict in conflicts {
-        tree.remove(&conflict.path)?;
+) -> Result<(Raw, BTreeSet<Path>)> {
+    let empty = Raw::empty(None);
+    let ours = before.tree.unwrap_or(&empty);
+    let Outcome { mut tree, conflicts } = merge(base, ours, next, values)?;
+    let mut unknown = before.unknown.clone();
+    unknown.extend(conflicts.into_iter().map(|conflict| conflict.path));
+    for path in &unknown {
+        tree.remove(path)?;
     }
-    if !matches!(tree.root, Slot::Node(_)) && matches!(a.root, Slot::Node(_)) {
+    if !matches!(tree.root, Slot::Node(_)) && matches!(ours.root, Slot::Node(_)) {
         tree.root = Slot::Node(Link::empty());
     }
-    Ok(tree)
+    Ok((tree, unknown))
 }

@@ -18,6 +18,7 @@ mod seal;
 mod store;
 mod visits;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -556,25 +557,58 @@ impl<C: Contents> Tree<C> {
         theirs: &Tree<C>,
         policies: &Policies<C>,
     ) -> Result<core::result::Result<Tree<C>, Vec<Conflict<C>>>> {
+        Ancestor::merge(base.cloned().map(Ancestor::from).as_ref(), ours, theirs, policies)
+    }
+}
+
+/// What the history that two commits have in common has: the tree of one commit, or that of
+/// several ones together.
+#[derive(Clone)]
+pub(crate) struct Ancestor<C> {
+    tree: Tree<C>,
+    /// The keys at which they conflict.
+    unknown: BTreeSet<Path>,
+}
+
+impl<C> From<Tree<C>> for Ancestor<C> {
+    fn from(tree: Tree<C>) -> Self {
+        Ancestor { tree, unknown: BTreeSet::new() }
+    }
+}
+
+impl<C: Contents> Ancestor<C> {
+    fn base(this: Option<&Self>) -> merge::Base<'_> {
+        const NONE: &BTreeSet<Path> = &BTreeSet::new();
+        let unknown = this.map_or(NONE, |this| &this.unknown);
+        merge::Base { tree: this.map(|this| &this.tree.raw), unknown }
+    }
+
+    /// As [`Tree::merge`].
+    pub(crate) fn merge(
+        base: Option<&Self>,
+        ours: &Tree<C>,
+        theirs: &Tree<C>,
+        policies: &Policies<C>,
+    ) -> Result<core::result::Result<Tree<C>, Vec<Conflict<C>>>> {
         let values = TypedMerge(policies);
-        let base = base.map(|tree| &tree.raw);
-        let outcome = merge::merge(base, &ours.raw, &theirs.raw, &values)?;
+        let outcome = merge::merge(Self::base(base), &ours.raw, &theirs.raw, &values)?;
         if outcome.conflicts.is_empty() {
             return Ok(Ok(Tree::from_raw(outcome.tree)));
         }
         Ok(Err(outcome.conflicts.into_iter().map(Conflict::from).collect()))
     }
 
-    /// The base that two common ancestors have together: their merge, where a key that conflicts
-    /// has no value.
-    pub(crate) fn virtual_base(
-        base: Option<&Tree<C>>,
-        a: &Tree<C>,
-        b: &Tree<C>,
+    /// This one and another commit together: their merge over what they have in common in turn.
+    pub(crate) fn join(
+        &self,
+        base: Option<&Self>,
+        other: &Tree<C>,
         policies: &Policies<C>,
-    ) -> Result<Tree<C>> {
-        let base = base.map(|tree| &tree.raw);
-        merge::virtual_base(base, &a.raw, &b.raw, &TypedMerge(policies)).map(Tree::from_raw)
+    ) -> Result<Self> {
+        let (values, base) = (TypedMerge(policies), Self::base(base));
+        let ours = Self::base(Some(self));
+        let (raw, unknown) = merge::virtual_base(base, ours, &other.raw, &values)?;
+        Ok(Ancestor { tree: Tree::from_raw(raw), unknown })
     }
 }
 
@@ -620,6 +654,10 @@ impl<C: Contents> ValueMerge for TypedMerge<'_, C> {
 
     fn idempotent(&self) -> bool {
         self.0.all_idempotent()
+    }
+
+    fn is_idempotent_at(&self, path: &Path) -> bool {
+        self.0.for_path(path).is_idempotent()
     }
 }
 

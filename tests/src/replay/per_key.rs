@@ -136,14 +136,22 @@ fn reached(dag: &mut dyn Dag, from: CommitId, known: &BTreeSet<CommitId>) -> BTr
     found
 }
 
-/// The base that some commits have together, key by key; none for none.
+/// The base that some commits have together, key by key; none for none. Where two of them conflict,
+/// no other one says what there is.
 pub fn base(dag: &mut dyn Dag, bases: &[CommitId]) -> Option<Flat> {
     let (first, more) = bases.split_first()?;
     let mut folded = node::flat(&dag.node(*first));
+    let mut unknown = Conflicts::new();
     for (done, next) in more.iter().enumerate() {
         let below = lcas(dag, &bases[..=done], *next);
         let below = base(dag, &below);
-        folded = merge(below.as_ref(), &folded, &node::flat(&dag.node(*next))).0;
+        let merged = merge(below.as_ref(), &folded, &node::flat(&dag.node(*next)));
+        folded = merged.0;
+        unknown.extend(merged.1);
+        for key in unknown.keys() {
+            let below = format!("{key}/");
+            folded.retain(|path, _| path != key && !path.starts_with(&below));
+        }
     }
     Some(folded)
 }
