@@ -66,31 +66,6 @@ pub fn lcas(source: &dyn CommitSource, x: Key, y: Key, limits: LcaLimits) -> Res
     Ok(lowest)
 }
 
-/// The lowest common ancestors of a commit and a virtual one that joins several, in ascending order
-/// of their hashes: what a merge needs that folds several bases into one.
-///
-/// # Errors
-/// Those of the source.
-pub fn lcas_of_joined(source: &dyn CommitSource, joined: &[Key], next: Key) -> Result<Vec<Key>> {
-    let mut all = Vec::new();
-    for key in joined {
-        all.extend(lcas(source, *key, next, LcaLimits::default())?);
-    }
-    all.sort_unstable();
-    all.dedup();
-    let mut minimal = Vec::with_capacity(all.len());
-    for key in &all {
-        let mut below = false;
-        for other in all.iter().filter(|other| *other != key) {
-            below = below || is_ancestor(source, *key, *other)?;
-        }
-        if !below {
-            minimal.push(*key);
-        }
-    }
-    Ok(minimal)
-}
-
 /// Whether `a` is `b` or one of its ancestors.
 ///
 /// It walks from both, so that the answer costs no more than their divergence.
@@ -147,11 +122,11 @@ fn reaches(source: &dyn CommitSource, a: Key, b: Key, limits: LcaLimits) -> Resu
 }
 
 /// Marks of a commit: sets of bits that only grow.
-type Marks = u8;
-const OURS: Marks = 1;
-const THEIRS: Marks = 2;
-const COMMON: Marks = OURS | THEIRS;
-const STALE: Marks = 4;
+pub(super) type Marks = u8;
+pub(super) const OURS: Marks = 1;
+pub(super) const THEIRS: Marks = 2;
+pub(super) const COMMON: Marks = OURS | THEIRS;
+pub(super) const STALE: Marks = 4;
 
 #[derive(Clone, Default)]
 struct Node {
@@ -280,7 +255,7 @@ fn is_open(marks: Marks) -> bool {
 }
 
 /// The marks that a commit gives to its parents.
-fn handed_down(marks: Marks) -> Marks {
+pub(super) fn handed_down(marks: Marks) -> Marks {
     if marks & COMMON == COMMON { COMMON | STALE } else { marks }
 }
 

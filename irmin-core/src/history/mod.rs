@@ -7,6 +7,7 @@
 //! Nothing here looks into trees. Merging the trees of several common ancestors to one base, in
 //! the order in which [`lcas`] returns them, is for the layers that have trees.
 
+mod ancestry;
 mod bases;
 mod blame;
 mod last_modified;
@@ -20,7 +21,8 @@ use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::object::CommitData;
 
-pub use bases::{FastForward, LcaLimits, fast_forward, is_ancestor, lcas, lcas_of_joined};
+pub(crate) use ancestry::Ancestry;
+pub use bases::{FastForward, LcaLimits, fast_forward, is_ancestor, lcas};
 pub use blame::{Compare, Origin, Same, blame};
 pub(crate) use last_modified::candidates;
 pub use last_modified::{LastModified, Lookup, last_modified};

@@ -291,7 +291,12 @@ impl<C: Contents> Repo<C> {
     fn ancestor(&self, store: &Arc<Store>, bases: Vec<Key>) -> Result<Option<Ancestor<C>>> {
         let tree = |key: Key| Ok::<_, Error>(Commit::<C>::load(store, key)?.tree());
         let one = |key: Key| tree(key).map(Ancestor::from);
-        let Some(first) = bases.first().copied() else { return Ok(None) };
+        let first = match *bases {
+            [] => return Ok(None),
+            [only] => return one(only).map(Some),
+            [first, ..] => first,
+        };
+        let mut ancestry = history::Ancestry::read(&**store, &bases)?;
         // Histories that cross again and again lead to the same ancestors by many ways: each set
         // of them is folded once.
         let mut known: HashMap<Vec<Key>, Ancestor<C>> = HashMap::new();
@@ -301,7 +306,7 @@ impl<C: Contents> Repo<C> {
             let done = fold.bases.get(..fold.done).unwrap_or_default();
             let base = match fold.bases.get(fold.done) {
                 Some(next) => {
-                    let below = history::lcas_of_joined(&**store, done, *next)?;
+                    let below = ancestry.lcas(done, *next);
                     match below.as_slice() {
                         [] => None,
                         [only] => Some(one(*only)?),
