@@ -163,12 +163,35 @@ proptest! {
             let mut left = new.iter();
             prop_assert!(side.iter().all(|e| left.any(|n| n == e)), "{side:?} in {new:?}");
         }
-        // What is not an extension of the base conflicts, unless the other side changed nothing.
+        // What lacks entries of the base conflicts, unless the other side changed nothing.
         let edits = merge.apply(base.as_ref(), &x, &y);
-        let extends = |side: &Vec<u8>| side.starts_with(&old);
+        let extends = |side: &Vec<u8>| {
+            let mut left = side.iter();
+            old.iter().all(|e| left.any(|n| n == e))
+        };
         let clash = !(extends(&x) && extends(&y)) && x != old && y != old;
         prop_assert_eq!(edits == Err(Reason::REWRITTEN), clash, "{:?}", edits);
         laws(&merge, base.as_ref(), &x, &y)?;
+    }
+
+    /// Entries in the order of time are all there, once, whoever merged what before: also where a
+    /// side has taken in older ones of a third.
+    #[test]
+    fn logs_in_order(lists in vec(vec(0..9_u8, 0..4), 4)) {
+        let merge = Merge::<Vec<u8>>::log();
+        let joined = |which: &[usize]| {
+            let mut all: Vec<u8> = which.iter().flat_map(|n| lists[*n].clone()).collect();
+            all.sort_unstable();
+            all
+        };
+        for (base, ours, theirs, all) in [
+            ([0].as_slice(), [0, 1].as_slice(), [0, 2].as_slice(), [0, 1, 2].as_slice()),
+            (&[0, 2], &[0, 1, 2], &[0, 2, 3], &[0, 1, 2, 3]),
+            (&[2], &[1, 2], &[2, 3], &[1, 2, 3]),
+        ] {
+            let merged = merge.apply(Some(&joined(base)), &joined(ours), &joined(theirs));
+            prop_assert_eq!(merged, Ok(joined(all)));
+        }
     }
 
     #[test]

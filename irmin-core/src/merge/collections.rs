@@ -77,12 +77,13 @@ impl<K: Ord + Clone + 'static> Merge<BTreeMap<K, i64>> {
 }
 
 impl<T: Ord + Clone + 'static> Merge<Vec<T>> {
-    /// Keeps what both sides appended to the base: its entries, then the new ones of both sides,
-    /// the smaller one first where there is a choice.
+    /// Keeps what both sides added to the base: its entries in their order, and before, between and
+    /// behind them the new ones of both sides, the smaller one first where there is a choice.
     ///
-    /// Each side's entries keep their order. Entries that begin with their time come in the order
-    /// of time. Equal entries of both sides are two, as two steps of a counter are; no base is an
-    /// empty one. A side that changed or removed earlier entries conflicts with
+    /// Each side's entries keep their order. Lists in ascending order, such as those of entries
+    /// that begin with their time, stay in order, and then it does not matter who merged what
+    /// before. Equal entries of both sides are two, as two steps of a counter are; no base is an
+    /// empty one. A side that changed, moved or removed entries of the base conflicts with
     /// [`Reason::REWRITTEN`], unless the other side left everything as it was.
     ///
     /// ```
@@ -100,20 +101,30 @@ impl<T: Ord + Clone + 'static> Merge<Vec<T>> {
             if let Ok(value) = take_changed(base, ours, theirs) {
                 return Ok(value);
             }
-            let base = base.map(Vec::as_slice).unwrap_or_default();
-            let new =
-                |side: &Vec<T>| side.strip_prefix(base).map(<[T]>::to_vec).ok_or(Reason::REWRITTEN);
-            let mut merged = base.to_vec();
-            interleave(new(ours)?, new(theirs)?, &mut merged);
+            let (mut ours, mut theirs) = (ours.as_slice(), theirs.as_slice());
+            let mut merged = Vec::with_capacity(ours.len().max(theirs.len()));
+            for entry in base.into_iter().flatten() {
+                interleave(before(entry, &mut ours)?, before(entry, &mut theirs)?, &mut merged);
+                merged.push(entry.clone());
+            }
+            interleave(ours, theirs, &mut merged);
             Ok(merged)
         })
     }
 }
 
+/// Takes the entries before an entry of the base, and that one, from a side.
+fn before<'a, T: PartialEq>(entry: &T, side: &mut &'a [T]) -> Result<&'a [T], Reason> {
+    let at = side.iter().position(|e| e == entry);
+    let (new, rest) = at.and_then(|at| side.split_at_checked(at)).ok_or(Reason::REWRITTEN)?;
+    *side = rest.get(1..).unwrap_or_default();
+    Ok(new)
+}
+
 /// Appends the entries of two lists, each in its order, the smaller one first where there is a
 /// choice. Equal ones are taken together, so that it does not matter which list is which.
-fn interleave<T: Ord>(a: Vec<T>, b: Vec<T>, out: &mut Vec<T>) {
-    let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
+fn interleave<T: Ord + Clone>(a: &[T], b: &[T], out: &mut Vec<T>) {
+    let (mut a, mut b) = (a.iter().cloned().peekable(), b.iter().cloned().peekable());
     loop {
         let order = match (a.peek(), b.peek()) {
             (None, None) => return,

@@ -64,7 +64,7 @@ impl Reason {
     pub const ADD_DEL: Reason = Reason(Cow::Borrowed("option: add/del"));
     /// A value has no image under the bijection of [`Merge::like`].
     pub const BIJECT: Reason = Reason(Cow::Borrowed("biject"));
-    /// One side of a [`Merge::log`] changed or removed entries that were there before.
+    /// One side of a [`Merge::log`] changed, moved or removed entries that were there before.
     pub const REWRITTEN: Reason = Reason(Cow::Borrowed("log: earlier entries were changed"));
     /// Two different values of a [`Merge::last_writer`] say that they were written at once.
     pub const SAME_TIME: Reason = Reason(Cow::Borrowed("lww: written at the same time"));
