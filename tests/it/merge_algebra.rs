@@ -240,6 +240,21 @@ fn duplicates_of_a_key_are_paired_by_their_values() {
     assert_eq!(merged.unwrap(), [("a", 4)]);
 }
 
+/// What has no counterpart, or not one that leads back, is equal to itself all the same.
+#[test]
+fn conversions_leave_what_is_equal() {
+    let digits = |text: &&'static str| text.parse::<u8>().ok();
+    let merge = Merge::<u8>::idempotent().like(digits, |n| (n < 5).then_some("small"));
+    assert!(merge.is_idempotent());
+    for text in ["x", "7", "07", "1"] {
+        laws(&merge, Some(&"0"), &text, &"2").unwrap();
+        laws(&merge, None, &text, &text).unwrap();
+    }
+    // Two equal steps of a counter are two.
+    let counter = Merge::counter().like(|n: &u8| Some(i64::from(*n)), |n| n.try_into().ok());
+    assert_eq!(counter.apply(Some(&1), &2, &2), Ok(3));
+}
+
 #[test]
 fn names_say_what_they_are_made_of() {
     let merge = Merge::counter().pair(Merge::<BTreeSet<u8>>::set()).option();

@@ -140,8 +140,9 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
 
     /// The merge of a type whose values correspond one to one to those of this one.
     ///
-    /// What [`Merge::default_`] can decide is decided without a conversion. A value that has no
-    /// counterpart (`None`) conflicts with `biject`.
+    /// What [`Merge::default_`] can decide is decided without a conversion, and so is what is equal
+    /// if this merge is idempotent. A value that has no counterpart (`None`) conflicts with
+    /// `biject`.
     ///
     /// ```
     /// use irmin_core::merge::Merge;
@@ -159,6 +160,10 @@ impl<T: Clone + PartialEq + 'static> Merge<T> {
         let function = move |base: Option<&U>, ours: &U, theirs: &U| {
             if let Ok(value) = take_changed(base, ours, theirs) {
                 return Ok(value);
+            }
+            // Not every value has a counterpart that leads back to it.
+            if ours == theirs && self.is_idempotent() {
+                return Ok(ours.clone());
             }
             let to = |value: &U| to(value).ok_or(Reason::BIJECT);
             let (ours, theirs) = (to(ours)?, to(theirs)?);
