@@ -24,19 +24,19 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impls #support::serde::Serialize for #ident #types #bounds {
-            fn serialize<S: #support::serde::Serializer>(
+            fn serialize<__S: #support::serde::Serializer>(
                 &self,
-                serializer: S,
-            ) -> ::core::result::Result<S::Ok, S::Error> {
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
                 #write
             }
         }
 
         #[automatically_derived]
         impl #reading #support::serde::Deserialize<'de> for #ident #types #bounds {
-            fn deserialize<D: #support::serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> ::core::result::Result<Self, D::Error> {
+            fn deserialize<__D: #support::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
                 #read
             }
         }
@@ -204,10 +204,10 @@ fn read_variants(input: &Input) -> TokenStream {
         impl #impls #support::Variants for #ident #types #bounds {
             const EXPECTED: &'static str = #expected;
 
-            fn variant<'de, A: #support::serde::de::VariantAccess<'de>>(
+            fn variant<'de, __A: #support::serde::de::VariantAccess<'de>>(
                 name: &str,
-                access: A,
-            ) -> ::core::result::Result<Self, A::Error> {
+                access: __A,
+            ) -> ::core::result::Result<Self, __A::Error> {
                 match name {
                     #(#arms)*
                     _ => ::core::result::Result::Err(
@@ -229,9 +229,9 @@ fn read_object(body: &Body) -> TokenStream {
             false => quote!(#support::filled(#value, #name)?),
         });
     quote! {
-        fn object<'de, A: #support::serde::de::MapAccess<'de>>(
-            mut map: A,
-        ) -> ::core::result::Result<Self, A::Error> {
+        fn object<'de, __A: #support::serde::de::MapAccess<'de>>(
+            mut map: __A,
+        ) -> ::core::result::Result<Self, __A::Error> {
             #(let mut #values = ::core::option::Option::None;)*
             while let ::core::option::Option::Some(name) =
                 map.next_key::<::irmin_core::contents::derived::Name>()?
@@ -257,9 +257,9 @@ fn read_array(index: usize, body: &Body) -> TokenStream {
         }
     });
     quote! {
-        fn array<'de, A: #support::serde::de::SeqAccess<'de>>(
-            mut seq: A,
-        ) -> ::core::result::Result<Self, A::Error> {
+        fn array<'de, __A: #support::serde::de::SeqAccess<'de>>(
+            mut seq: __A,
+        ) -> ::core::result::Result<Self, __A::Error> {
             ::core::result::Result::Ok(#path { #(#members: #elements,)* })
         }
     }

@@ -557,3 +557,26 @@ proptest! {
         damaged(&state, &at, to)?;
     }
 }
+
+/// Parameters have names of their own, also those that generated code might choose.
+#[derive(Contents, Clone, PartialEq, Debug)]
+enum Named<S, D, A> {
+    Object { value: S, map: D, name: A },
+    Array(A, D, S),
+    One(A),
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Pair<A, S = i64>(A, S);
+
+#[test]
+fn parameters_may_have_any_name() {
+    let named: [Named<u8, bool, Pair<String>>; 3] = [
+        Named::Object { value: 1, map: true, name: Pair("x".into(), 2) },
+        Named::Array(Pair("y".into(), 3), false, 4),
+        Named::One(Pair("z".into(), 5)),
+    ];
+    for value in named {
+        assert_eq!(read(&text(&value)), Ok(value));
+    }
+}
