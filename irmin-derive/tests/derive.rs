@@ -580,3 +580,30 @@ fn parameters_may_have_any_name() {
         assert_eq!(read(&text(&value)), Ok(value));
     }
 }
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Counts {
+    #[irmin(merge = counter)]
+    small: i8,
+    #[irmin(merge = counter)]
+    size: usize,
+    #[irmin(merge = counter)]
+    huge: u128,
+    #[irmin(merge = counter)]
+    balance: i128,
+}
+
+/// Whole numbers of any size count exactly: what comes out fits, or is a conflict.
+#[test]
+fn counters_of_any_size() {
+    let counts = |small, size, huge, balance| Counts { small, size, huge, balance };
+    let base = counts(-100, 5, u128::MAX - 1, i128::MIN);
+    let ours = counts(100, 2, u128::MAX, i128::MAX);
+    let theirs = counts(-128, 3, u128::MAX - 3, i128::MIN);
+    assert_eq!(merge(&base, &ours, &theirs), Ok(counts(72, 0, u128::MAX - 2, i128::MAX)));
+    assert_eq!(merge(&base, &theirs, &ours), merge(&base, &ours, &theirs));
+    let theirs = counts(-28, 0, u128::MAX, 0);
+    let refused =
+        ["small", "size", "huge", "balance"].map(|name| format!("{name}: counter: out of range"));
+    assert_eq!(merge(&base, &ours, &theirs), Err(refused.join("; ")));
+}

@@ -187,21 +187,34 @@ impl MergeAs<kind::AsCounter> for i64 {
 }
 
 macro_rules! counters {
-    ($($type:ty,)*) => {
+    ($($type:ty: $add:ident, $sub:ident;)*) => {
         $(impl MergeAs<kind::AsCounter> for $type {
             /// As [`Merge::counter`], but what the type cannot hold is a conflict.
             fn merge_as() -> Merge<Self> {
                 Merge::new("counter", |base: Option<&$type>, ours, theirs| {
-                    let base = i128::from(base.copied().unwrap_or_default());
-                    let sum = i128::from(*ours) + i128::from(*theirs) - base;
-                    sum.try_into().map_err(|_| Reason::of("counter: out of range"))
+                    let base = base.copied().unwrap_or_default();
+                    let steps = ours.abs_diff(base);
+                    let sum = if *ours < base { theirs.$sub(steps) } else { theirs.$add(steps) };
+                    sum.ok_or(Reason::of("counter: out of range"))
                 })
             }
         })*
     };
 }
 
-counters! { i8, i16, i32, u8, u16, u32, u64, }
+counters! {
+    i8: checked_add_unsigned, checked_sub_unsigned;
+    i16: checked_add_unsigned, checked_sub_unsigned;
+    i32: checked_add_unsigned, checked_sub_unsigned;
+    i128: checked_add_unsigned, checked_sub_unsigned;
+    isize: checked_add_unsigned, checked_sub_unsigned;
+    u8: checked_add, checked_sub;
+    u16: checked_add, checked_sub;
+    u32: checked_add, checked_sub;
+    u64: checked_add, checked_sub;
+    u128: checked_add, checked_sub;
+    usize: checked_add, checked_sub;
+}
 
 impl<T: Ord + Clone + 'static> MergeAs<kind::AsSet> for BTreeSet<T> {
     fn merge_as() -> Merge<Self> {
