@@ -96,6 +96,27 @@ fn serde_bytes() -> impl Serialize {
     Raw
 }
 
+/// What two people add to one map under one name, git may put there twice: neither is dropped.
+#[test]
+fn two_members_of_one_name_are_refused() {
+    type Prices = AsJson<BTreeMap<String, Vec<HashMap<u8, i64>>>>;
+    let read = |text: &'static str| Prices::decode(Bytes::from_static(text.as_bytes()));
+    for (text, place) in [
+        ("{\"tea\": [],\n \"tea\": []}", "two members have the name `tea` at line 2 column 6"),
+        (r#"{"tea": [], "t\u0065a": []}"#, "two members have the name `tea` at line 1 column 22"),
+        (r#"{"tea": [{"1": 2}, {"2": 1, "2": 1}]}"#, "two members have the name `2` at"),
+    ] {
+        let refused = read(text).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidValue);
+        assert!(refused.to_string().contains(place), "{refused}");
+    }
+    assert!(read(r#"{"tea": [{"1": 2}, {"1": 2}], "1": [{"1": -2}]}"#).is_ok());
+    assert_eq!(AsJson::<u128>::decode(format!("{}", u128::MAX).into()).unwrap().0, u128::MAX);
+    let large = AsJson(BTreeMap::from([("n", u128::MAX)]));
+    let text = to_text(&large.0).unwrap();
+    assert_eq!(AsJson::<BTreeMap<String, u128>>::decode(text).unwrap().0["n"], u128::MAX);
+}
+
 #[test]
 fn what_json_cannot_hold_is_refused_by_its_place() {
     let refused = |why: &str| Err(format!("the value has no JSON: {why}"));

@@ -1,6 +1,7 @@
 //! Values of any type that serde knows, as JSON: [`AsJson`].
 
 mod number;
+mod unique;
 mod writer;
 
 use alloc::format;
@@ -9,7 +10,8 @@ use core::fmt::Debug;
 use core::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
-use serde_core::{Serialize, de::DeserializeOwned};
+use serde_core::Serialize;
+use serde_core::de::{DeserializeOwned, DeserializeSeed as _};
 
 use super::Contents;
 use crate::error::{Code, Error, Result};
@@ -21,7 +23,7 @@ use crate::object::ValueEncoding;
 /// The text form is made to be read in git, and compared and merged there line by line: two spaces
 /// of indentation, one member or element a line, a newline at the end. It is canonical:
 /// - the members of structs and variants are in the order of their declaration, the entries of
-///   maps in the order of their keys' text, so that a `HashMap` has one text too;
+///   maps in the order of their keys as they are written, so that a `HashMap` has one text too;
 /// - integers are exact, 64 bits and more; floats are the shortest text that reads as the same
 ///   float, with a fraction or an exponent, so that `1.0` stays a float;
 /// - text is UTF-8, with no more escapes than JSON demands.
@@ -30,7 +32,8 @@ use crate::object::ValueEncoding;
 /// place: NaN and infinities, an inner `None` (`Some(None)`), keys that are neither text nor
 /// whole numbers, equal keys, and more than [`MAX_DEPTH`](super::json::MAX_DEPTH) levels. A `HashSet` has
 /// no order and so no canonical text: use a `BTreeSet`. Reading takes any JSON of the type, such
-/// as what a person edited; written again it is canonical.
+/// as what a person edited, but no object with two members of one name; written again it is
+/// canonical.
 ///
 /// The binary form is the same without line breaks and spaces. Changes on both sides conflict
 /// unless they are equal; [`AsJson::merge_by`] makes a policy from a merge of the plain type, and
@@ -131,15 +134,25 @@ pub fn to_line(value: &(impl Serialize + ?Sized)) -> Result<Bytes> {
     Ok(writer::write(value, writer::Style::Compact)?.into())
 }
 
-/// Reads JSON, in whatever style, with nothing after it.
+/// Reads JSON, in whatever style, with nothing after it, and no object that has two members of one
+/// name.
 ///
 /// The depth is bounded, and nothing is allocated but for what is read.
 ///
 /// # Errors
 /// `invalid_value` with the line and column where it is not what the type demands.
 pub fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(|e| {
+    read(text).map_err(|e| {
         Error::new(Code::InvalidValue, format!("the value does not fit its type: {e}"))
             .with_source(e)
     })
+}
+
+fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let value = serde_json::from_slice(text)?;
+    // It is a value of the type, which may not be all that the text says.
+    if text.contains(&b'{') {
+        unique::Unique.deserialize(&mut serde_json::Deserializer::from_slice(text))?;
+    }
+    Ok(value)
 }
