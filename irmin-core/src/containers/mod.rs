@@ -100,7 +100,8 @@ pub trait Container: Element {
     /// that is nothing.
     ///
     /// # Errors
-    /// The reason for which they do not merge. No container of this module has one.
+    /// The reason for which they do not merge. A container of this module has one only where its
+    /// bytes were edited past its handle, so that two values are at one place of a text or a queue.
     fn join(base: Option<&Self>, ours: &Self, theirs: &Self) -> core::result::Result<Self, Reason>;
 
     /// The container at a path of a branch, whether there is one yet or not.
@@ -125,6 +126,15 @@ pub trait Container: Element {
         let read = |bytes: &Bytes| Self::decode(bytes.clone()).ok();
         <Self as Contents>::merge().like(read, |value| value.encode().ok()).named(Self::NAME)
     }
+}
+
+/// Checks that no two things that were joined have one place, which marks see to unless somebody
+/// edited what they mark: the result could be written, and not be read again.
+fn at_places_of_their_own<P: PartialEq>(
+    places: impl Iterator<Item = P> + Clone,
+) -> core::result::Result<(), Reason> {
+    let fine = places.clone().zip(places.skip(1)).all(|(a, b)| a != b);
+    if fine { Ok(()) } else { Err(Reason::of("two values at one place")) }
 }
 
 impl<T: Container> Contents for T {

@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::element::Name;
-use super::{At, Container, Element, Event, Holds, Mark, not};
+use super::{At, Container, Element, Event, Holds, Mark, at_places_of_their_own, not};
 use crate::contents::binary::Reader;
 use crate::contents::json::JsonValue;
 use crate::error::Result;
@@ -105,6 +105,7 @@ impl<T: Element + Ord> Container for Queue<T> {
     fn join(base: Option<&Self>, ours: &Self, theirs: &Self) -> core::result::Result<Self, Reason> {
         let base = base.map(|base| &base.waiting);
         let waiting = Merge::<BTreeSet<_>>::set().apply(base, &ours.waiting, &theirs.waiting)?;
+        at_places_of_their_own(waiting.iter().map(|(place, _)| place))?;
         Ok(Queue { waiting })
     }
 }

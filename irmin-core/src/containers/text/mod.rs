@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::place::Place;
-use super::{At, Container, Element, Event, Holds, not};
+use super::{At, Container, Element, Event, Holds, at_places_of_their_own, not};
 use crate::contents::binary::Reader;
 use crate::contents::json::JsonValue;
 use crate::error::Result;
@@ -138,6 +138,7 @@ impl Container for Text {
     fn join(base: Option<&Self>, ours: &Self, theirs: &Self) -> core::result::Result<Self, Reason> {
         let base = base.map(|base| &base.lines);
         let lines = Merge::<BTreeSet<_>>::set().apply(base, &ours.lines, &theirs.lines)?;
+        at_places_of_their_own(lines.iter().map(|(place, _)| place))?;
         Ok(Text { lines })
     }
 }
@@ -190,6 +191,22 @@ mod tests {
             text.write(after, &mut Event::new(format!("after {i}"), 0));
             assert_eq!(text.read(), **after);
         }
+    }
+
+    /// A person who edits the JSON changes a line in its place; two of them may do that.
+    #[test]
+    fn two_lines_at_one_place_conflict() {
+        let mut base = Text::default();
+        base.write("one\ntwo", &mut Event::new("base", 0));
+        let edit = |line: &str| {
+            let json = base.to_json().to_string().replace("two", line);
+            Text::from_json(json.parse().unwrap()).unwrap()
+        };
+        let (ours, theirs) = (edit("2"), edit("zwei"));
+        let refused = Text::join(Some(&base), &ours, &theirs).unwrap_err();
+        assert_eq!(refused.as_str(), "two values at one place");
+        assert_eq!(Text::join(Some(&base), &ours, &ours).unwrap(), ours);
+        assert_eq!(Text::join(Some(&base), &ours, &base).unwrap(), ours);
     }
 
     #[test]
