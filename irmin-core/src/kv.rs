@@ -331,15 +331,13 @@ impl Batch<'_> {
         let Some(kind) = exists(self.tree, &source)?.filter(|_| !source.is_root()) else {
             return Err(Error::new(Code::NotFound, format!("there is nothing at `{source}`")));
         };
+        if exists(self.tree, &dest)? == Some(Kind::Dictionary) && dest != source {
+            let name = source.split_last().map(|(_, name)| name.to_vec());
+            dest = dest.child(&name.unwrap_or_default());
+        }
+        // Neither is silently replaced by the other, and no dictionary by another one.
         match (kind, exists(self.tree, &dest)?) {
-            (_, Some(Kind::Dictionary)) if dest != source => {
-                let name = source.split_last().map(|(_, name)| name.to_vec());
-                dest = dest.child(&name.unwrap_or_default());
-                // A dictionary that is there already is not silently replaced.
-                if exists(self.tree, &dest)? == Some(Kind::Dictionary) && dest != source {
-                    return Err(value_expected(&dest));
-                }
-            }
+            (_, Some(Kind::Dictionary)) if dest != source => return Err(value_expected(&dest)),
             (Kind::Dictionary, Some(Kind::Value)) => return Err(value_expected(&source)),
             _ => {}
         }

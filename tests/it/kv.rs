@@ -68,11 +68,11 @@ impl Model {
         if self.kind(&dest) == Some(Kind::Dictionary) && dest != source {
             let name = source.rsplit('/').next().unwrap();
             dest = format!("{dest}/{name}").trim_start_matches('/').to_owned();
-            if self.kind(&dest) == Some(Kind::Dictionary) && dest != source {
-                return Err(Code::ValueExpected);
-            }
-        } else if kind == Kind::Dictionary && self.kind(&dest) == Some(Kind::Value) {
-            return Err(Code::ValueExpected);
+        }
+        match self.kind(&dest) {
+            Some(Kind::Dictionary) if dest != source => return Err(Code::ValueExpected),
+            Some(Kind::Value) if kind == Kind::Dictionary => return Err(Code::ValueExpected),
+            _ => {}
         }
         if dest == source {
             return Ok(());
@@ -261,4 +261,20 @@ fn digests_are_the_hashes_of_the_format() {
     let digest = kv.digest("hello").unwrap().unwrap();
     assert_eq!(digest.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
     assert_eq!(kv.digest("").unwrap().unwrap().to_string().len(), 40);
+}
+
+/// A dictionary that moves into another one does not replace the value that has its name there.
+#[test]
+fn what_is_not_named_is_not_replaced() {
+    let (kv, _) = device(FormatSpec::git());
+    for key in ["work/a", "old/work", "old/b/c", "b"] {
+        kv.set(key, key).unwrap();
+    }
+    let refused = |from: &str, to: &str| kv.rename(from, to).unwrap_err().code();
+    assert_eq!(refused("work", "old"), Code::ValueExpected);
+    assert_eq!(refused("work", "old/work"), Code::ValueExpected);
+    assert_eq!(refused("b", "old"), Code::ValueExpected);
+    assert_eq!(kv.get("old/work").unwrap().unwrap(), "old/work");
+    kv.rename("work/a", "old").unwrap();
+    assert_eq!(kv.get("old/a").unwrap().unwrap(), "work/a");
 }
