@@ -35,7 +35,10 @@ use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::path::{IntoPath, Path};
 use crate::repo::{Branch, Commit, CommitOptions, Repo};
-use crate::tree::{KindedHash, Tree, TreeKind};
+use crate::tree::{KindedHash, Tree, TreeKind, ValueReader};
+
+/// How much of a value is read at once.
+const PIECE: usize = 1 << 16;
 
 /// What a key stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,7 +122,7 @@ impl Kv {
     /// # Errors
     /// As [`Kv::get`].
     pub fn size(&self, key: impl IntoPath) -> Result<Option<u64>> {
-        Ok(self.get(key)?.map(|value| len(&value)))
+        size(&self.branch.tree()?, &key.into_path()?)
     }
 
     /// When a value, or anything in a dictionary, was last changed: seconds since 1970, from the
@@ -275,7 +278,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn size(&self, key: impl IntoPath) -> Result<Option<u64>> {
-        Ok(self.get(key)?.map(|value| len(&value)))
+        size(self.tree, &key.into_path()?)
     }
 
     /// As [`Kv::digest`].
@@ -389,22 +392,48 @@ fn kind(kind: TreeKind) -> Kind {
     }
 }
 
-fn get(tree: &Tree, key: &Path) -> Result<Option<Bytes>> {
+/// Refuses what is there and is no value.
+fn is_value(tree: &Tree, key: &Path) -> Result<()> {
     match tree.kind(key)? {
         Some(TreeKind::Node) => Err(value_expected(key)),
         Some(TreeKind::Opaque(_)) => {
             let what = format!("`{key}` is a submodule or the like, which is kept but not read");
             Err(Error::new(Code::Unsupported, what))
         }
-        _ => tree.get(key),
+        _ => Ok(()),
     }
 }
 
+fn get(tree: &Tree, key: &Path) -> Result<Option<Bytes>> {
+    is_value(tree, key)?;
+    tree.get(key)
+}
+
+/// A value, to read what is asked for and no more.
+fn open(tree: &Tree, key: &Path) -> Result<Option<ValueReader>> {
+    is_value(tree, key)?;
+    tree.open(key)
+}
+
 fn get_partial(tree: &Tree, key: &Path, offset: u64, length: usize) -> Result<Option<Bytes>> {
-    let Some(value) = get(tree, key)? else { return Ok(None) };
-    let start = position(&value, offset);
-    let end = start.saturating_add(length).min(value.len());
-    Ok(Some(value.slice(start..end)))
+    let Some(mut value) = open(tree, key)? else { return Ok(None) };
+    let mut part = BytesMut::new();
+    loop {
+        // A damaged value may say that there is more than anybody has memory for.
+        let (from, more) = (part.len(), length.saturating_sub(part.len()).min(PIECE));
+        part.resize(from.saturating_add(more), 0);
+        let place = offset.saturating_add(len(part.get(..from).unwrap_or_default()));
+        let rest = part.get_mut(from..).unwrap_or_default();
+        let n = if place < value.len() { value.read_at(rest, place)? } else { 0 };
+        part.truncate(from.saturating_add(n));
+        if n == 0 || n < more {
+            return Ok(Some(part.freeze()));
+        }
+    }
+}
+
+fn size(tree: &Tree, key: &Path) -> Result<Option<u64>> {
+    Ok(open(tree, key)?.map(|value| value.len()))
 }
 
 fn list(tree: &Tree, key: &Path) -> Result<Option<Vec<(Path, Kind)>>> {

@@ -278,3 +278,21 @@ fn what_is_not_named_is_not_replaced() {
     kv.rename("work/a", "old").unwrap();
     assert_eq!(kv.get("old/a").unwrap().unwrap(), "work/a");
 }
+
+/// A part of a value costs that part, and no more is given than there is.
+#[test]
+fn parts_of_large_values() {
+    let (kv, _) = device(FormatSpec::native());
+    let value: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    kv.set("large", value.clone()).unwrap();
+    for (offset, length) in [(0, usize::MAX), (65_536, 65_536), (1, 200_000), (299_999, 9), (9, 0)]
+    {
+        let end = value.len().min(offset + length.min(value.len()));
+        let part = kv.get_partial("large", offset as u64, length).unwrap().unwrap();
+        assert!(part == value[offset..end], "{offset} {length}");
+    }
+    for offset in [300_000, u64::MAX] {
+        assert!(kv.get_partial("large", offset, usize::MAX).unwrap().unwrap().is_empty());
+    }
+    assert_eq!(kv.size("large").unwrap(), Some(300_000));
+}
