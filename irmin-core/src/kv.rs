@@ -125,8 +125,8 @@ impl Kv {
         size(&self.branch.tree()?, &key.into_path()?)
     }
 
-    /// When a value, or anything in a dictionary, was last changed: seconds since 1970, from the
-    /// commit that did it.
+    /// When a value, or anything in a dictionary, was last changed: seconds since 1970, when the
+    /// commit was made that did it.
     ///
     /// # Errors
     /// Those of the key and of reading.
@@ -139,7 +139,7 @@ impl Kv {
         }
         let last = crate::history::LastModified { n: Some(1), depth: None };
         let commits = self.branch.repo().last_modified(&[head], key, last)?;
-        Ok(commits.last().map(|commit| commit.info().author.date))
+        Ok(commits.last().map(|commit| commit.info().committer.date))
     }
 
     /// The hash of a value, or of a dictionary with all that is in it: equal if and only if they

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use irmin_core::backend::MemoryBackend;
 use irmin_core::kv::{Kind, Kv};
-use irmin_core::{Bytes, Code, Context, Format, FormatSpec, Path, Repo};
+use irmin_core::{Bytes, Code, Context, Format, FormatSpec, Info, Path, Repo};
 use proptest::prelude::*;
 
 /// What the verbs of `mirage-kv` do to a map of whole keys: the model.
@@ -295,4 +295,18 @@ fn parts_of_large_values() {
         assert!(kv.get_partial("large", offset, usize::MAX).unwrap().unwrap().is_empty());
     }
     assert_eq!(kv.size("large").unwrap(), Some(300_000));
+}
+
+/// A dictionary changed when the last of its entries did, also where commits were made again from
+/// older ones, which keep their author's date.
+#[test]
+fn the_last_change_is_that_of_the_commit() {
+    let (kv, _) = device(FormatSpec::git());
+    for (key, author, committer) in [("d/a", 100, 100), ("d/b", 50, 200)] {
+        let mut info = Info::new("ann", author, key);
+        info.committer.date = committer;
+        kv.branch().set(key, key, info).unwrap();
+    }
+    let times = ["d/a", "d/b", "d"].map(|key| kv.last_modified(key).unwrap());
+    assert_eq!(times, [Some(100), Some(200), Some(200)]);
 }
