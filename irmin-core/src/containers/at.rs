@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 
 use bytes::Bytes;
 
-use super::{Container, Event};
+use super::{Container, Element, Event};
 use crate::contents::Contents;
 use crate::contents::binary::put_length;
 use crate::error::Result;
@@ -121,6 +121,21 @@ impl<T: Container, C: Holds<T>> At<T, C> {
             Ok(Some(tree))
         };
         edit_at(&self.branch, &self.path, options.into(), what.as_ref(), edit)
+    }
+}
+
+impl<T: Container, C: Holds<T>> At<T, C> {
+    /// Changes the container by an element, as one commit: the edit is the element.
+    pub(super) fn put<E: Element>(
+        &self,
+        element: impl Into<E>,
+        options: impl Into<CommitOptions>,
+        mut f: impl FnMut(Option<T>, E, &mut Event) -> T,
+    ) -> Result<Option<Commit<C>>> {
+        let element = element.into();
+        let mut what = Vec::new();
+        element.to_binary(&mut what);
+        self.edit(options, what, |old, event| Ok(Some(f(old, element.clone(), event))))
     }
 }
 

@@ -100,13 +100,10 @@ impl<T: Element + Ord, C: Holds<BlobLog<T>>> At<BlobLog<T>, C> {
         value: impl Into<T>,
         options: impl Into<CommitOptions>,
     ) -> Result<Option<Commit<C>>> {
-        let value = value.into();
-        let mut what = Vec::new();
-        value.to_binary(&mut what);
-        self.edit(options, what, |old, event| {
-            let mut log = old.unwrap_or_default();
-            log.append(value.clone(), event);
-            Ok(Some(log))
+        self.put(value, options, |old, value, event| {
+            let mut log: BlobLog<T> = old.unwrap_or_default();
+            log.append(value, event);
+            log
         })
     }
 

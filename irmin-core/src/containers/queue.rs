@@ -120,13 +120,10 @@ impl<T: Element + Ord, C: Holds<Queue<T>>> At<Queue<T>, C> {
         value: impl Into<T>,
         options: impl Into<CommitOptions>,
     ) -> Result<Option<Commit<C>>> {
-        let value = value.into();
-        let mut what = Vec::new();
-        value.to_binary(&mut what);
-        self.edit(options, what, |old, event| {
-            let mut queue = old.unwrap_or_default();
-            queue.push(value.clone(), event);
-            Ok(Some(queue))
+        self.put(value, options, |old, value, event| {
+            let mut queue: Queue<T> = old.unwrap_or_default();
+            queue.push(value, event);
+            queue
         })
     }
 

@@ -89,11 +89,8 @@ impl<T: Element + Ord, C: Holds<LwwRegister<T>>> At<LwwRegister<T>, C> {
         value: impl Into<T>,
         options: impl Into<CommitOptions>,
     ) -> Result<Option<Commit<C>>> {
-        let value = value.into();
-        let mut what = Vec::new();
-        value.to_binary(&mut what);
-        self.edit(options, what, |old, event| {
-            Ok(Some(LwwRegister::write(old.as_ref(), value.clone(), event)))
+        self.put(value, options, |old: Option<LwwRegister<T>>, value, event| {
+            LwwRegister::write(old.as_ref(), value, event)
         })
     }
 

@@ -142,13 +142,10 @@ impl<T: Element + Ord, C: Holds<AddWinsSet<T>>> At<AddWinsSet<T>, C> {
         element: impl Into<T>,
         options: impl Into<CommitOptions>,
     ) -> Result<Option<Commit<C>>> {
-        let element = element.into();
-        let mut what = Vec::new();
-        element.to_binary(&mut what);
-        self.edit(options, what, |old, event| {
-            let mut set = old.unwrap_or_default();
-            set.add(element.clone(), event);
-            Ok(Some(set))
+        self.put(element, options, |old, element, event| {
+            let mut set: AddWinsSet<T> = old.unwrap_or_default();
+            set.add(element, event);
+            set
         })
     }
 
