@@ -81,6 +81,35 @@ use crate::input::Input;
 /// A field that is the time of `lww` goes with what it is the time of. All fields that conflict
 /// are told, with their names: `price: default; notes: text: both sides changed line 3`.
 ///
+/// Containers (`irmin_core::containers`) are fields too, and merge as they do at a path of their own:
+/// a `Counter`, an `LwwRegister`, a `BlobLog`, an `AddWinsSet`, a `MergeMap`, a `Text`, a `Queue`.
+/// They are edited by an event, which `At::edit` gives out:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::backend::MemoryBackend;
+/// use irmin_core::containers::{AddWinsSet, At, Text};
+/// use irmin_core::{Contents, Context, Format, FormatSpec, Repo};
+///
+/// #[derive(Contents, Clone, PartialEq, Debug, Default)]
+/// struct Note {
+///     tags: AddWinsSet<String>,
+///     text: Text,
+/// }
+/// # let backend = MemoryBackend::new(Format::new(FormatSpec::git()));
+/// # let repo = Repo::new(Arc::new(backend), Context::new("ann", || 1_000))?;
+///
+/// let main = repo.typed::<Note>()?.main()?;
+/// At::<Note>::new(&main, "today")?.edit("write it down", "milk", |old, event| {
+///     let mut note = old.unwrap_or_default();
+///     note.tags.add("shopping".into(), event);
+///     note.text.write("milk\n", event);
+///     Ok(Some(note))
+/// })?;
+/// assert_eq!(main.get("today")?.unwrap().text.read(), "milk\n");
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
+///
 /// Two values of one variant of an enum merge field by field; two different variants conflict with
 /// `default`. On a type, `merge = lww(field)`, `merge = idempotent` and `merge_with = path` merge
 /// it as a whole. A type may hold itself, in a `Box`, an `Option` or a list.

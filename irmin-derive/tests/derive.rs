@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use irmin_core::containers::{
+    AddWinsSet, BlobLog, Counter, Event, LwwRegister, MergeMap, Queue, Text,
+};
 use irmin_core::{Bytes, Code, Contents, Reason};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -606,4 +609,45 @@ fn counters_of_any_size() {
     let refused =
         ["small", "size", "huge", "balance"].map(|name| format!("{name}: counter: out of range"));
     assert_eq!(merge(&base, &ours, &theirs), Err(refused.join("; ")));
+}
+
+#[derive(Contents, Clone, PartialEq, Debug, Default)]
+struct Contained {
+    count: Counter,
+    title: Option<LwwRegister<String>>,
+    log: BlobLog<i64>,
+    tags: AddWinsSet<String>,
+    visits: MergeMap<String, Counter>,
+    text: Text,
+    queue: Queue<(String, bool)>,
+}
+
+/// Containers are fields, in their own JSON.
+#[test]
+fn containers_are_fields() {
+    let mut event = Event::new("test", 5);
+    let mut value = Contained { count: Counter(i64::MIN), ..Contained::default() };
+    value.title = Some(LwwRegister::write(None, "x".into(), &event));
+    value.log.append(-7, &event);
+    value.tags.add("a".into(), &mut event);
+    value.visits.update("home".into(), |_| Ok(Counter(3))).unwrap();
+    value.text.write("one\ntwo", &mut event);
+    value.queue.push(("q".into(), true), &mut event);
+    let binary = value.encode_binary().unwrap();
+    let begin = r#"{"count":"-9223372036854775808","title":["x",5],"log":[[-7,5]],"tags":[["a",""#;
+    assert!(binary.starts_with(begin.as_bytes()), "{binary:?}");
+    assert_eq!(read(&text(&value)), Ok(value.clone()));
+    let refused = read::<Contained>(&text(&value).replace("-7", "7.5")).unwrap_err();
+    assert!(refused.contains("field `log`: `7.5` is not an integer"), "{refused}");
+
+    let (mut ours, mut theirs) = (value.clone(), value.clone());
+    ours.tags.remove(&"a".into());
+    ours.count.0 += 1;
+    theirs.tags.add("a".into(), &mut event);
+    theirs.count.0 += 2;
+    theirs.queue.pop();
+    let merged = merge(&value, &ours, &theirs).unwrap();
+    assert!(merged.tags.contains(&"a".into()) && merged.queue.is_empty());
+    assert_eq!(merged.count.0, i64::MIN + 3);
+    assert!(!Contained::merge().is_idempotent());
 }

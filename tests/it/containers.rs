@@ -72,6 +72,11 @@ proptest! {
         converges::<Texts>(&script);
     }
 
+    #[test]
+    fn values_of_several_converge(script in script(32)) {
+        converges::<Records>(&script);
+    }
+
     /// A store of bytes in which paths have policies, as any git repository can be.
     #[test]
     fn policies_converge(script in script(24)) {
@@ -94,6 +99,7 @@ fn histories_that_criss_cross() {
         converges::<Maps>(&script),
         converges::<Queues>(&script),
         converges::<Texts>(&script),
+        converges::<Records>(&script),
     ];
     assert!(crossed.iter().all(|crossed| *crossed > 10), "{crossed:?}");
 }

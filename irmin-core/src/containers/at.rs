@@ -18,8 +18,8 @@ use crate::repo::{Branch, Commit, CommitOptions, Decision, Repo, Snapshot, commi
 
 /// A type of values of a store that can be a container of type `T`.
 ///
-/// The values of a store have one type. Either it is the container itself, in a store
-/// [typed](Repo::typed) so; or it is `Bytes`, and [`Container::policy`] says at which paths they
+/// The values of a store have one type. Either it is the container itself, or a value that has
+/// containers as fields, in a store [typed](Repo::typed) so; or it is `Bytes`, and [`Container::policy`] says at which paths they
 /// are merged as containers. A program whose values are of several kinds implements it for the
 /// type that holds them all.
 pub trait Holds<T>: Contents {
@@ -36,7 +36,7 @@ pub trait Holds<T>: Contents {
     fn held(self) -> Result<T>;
 }
 
-impl<T: Container> Holds<T> for T {
+impl<T: Contents> Holds<T> for T {
     fn hold(container: T) -> Result<Self> {
         Ok(container)
     }
@@ -56,7 +56,8 @@ impl<T: Container> Holds<T> for Bytes {
     }
 }
 
-/// The container of type `T` at a path of a branch: see [`Container::at`].
+/// The container of type `T` at a path of a branch, or the value that has containers as fields: see
+/// [`Container::at`].
 ///
 /// It holds no value: each read takes the branch as it is, and each edit is a commit.
 pub struct At<T, C = T> {
@@ -77,8 +78,12 @@ impl<T, C> fmt::Debug for At<T, C> {
     }
 }
 
-impl<T: Container, C: Holds<T>> At<T, C> {
-    pub(super) fn new(branch: &Branch<C>, path: impl IntoPath) -> Result<Self> {
+impl<T, C: Holds<T>> At<T, C> {
+    /// What is at a path of a branch, whether there is anything yet or not.
+    ///
+    /// # Errors
+    /// `invalid_path`.
+    pub fn new(branch: &Branch<C>, path: impl IntoPath) -> Result<Self> {
         Ok(At { branch: branch.clone(), path: path.into_path()?, container: PhantomData })
     }
 

@@ -34,6 +34,11 @@
 //! # Ok::<(), irmin_core::Error>(())
 //! ```
 //!
+//! # Several in one value
+//! Containers are fields of derived types like any other: `derive(Contents)` merges each by itself,
+//! so that a value has the promise if all of its fields are containers. Its edits get their event
+//! from [`At::edit`], of the [`At`] of its path.
+//!
 //! # Why it holds
 //! A three-way merge is given what both sides have and what their common history has. A counter
 //! adds what they have and subtracts what was counted twice; a set of things that are made once
@@ -58,6 +63,7 @@ mod blob_log;
 mod counter;
 mod element;
 mod event;
+mod fields;
 mod linked_log;
 mod map;
 mod queue;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use irmin_core::containers::{
-    AddWinsSet, BlobLog, Container, Counter, LinkedLog, LwwRegister, MergeMap, Queue, Text,
+    AddWinsSet, At, BlobLog, Container, Counter, Event, LinkedLog, LwwRegister, MergeMap, Queue,
+    Text,
 };
 use irmin_core::contents::Policies;
-use irmin_core::{Branch, Bytes, Commit, CommitOptions, Result};
+use irmin_core::{Branch, Bytes, Commit, CommitOptions, Contents, Result};
 
 use super::world::{Edit, Kind, Made};
 
@@ -24,7 +25,7 @@ const PATH: &str = "dir/it";
 fn times(edits: &Edits<'_>) -> BTreeMap<usize, i64> {
     let mut times: BTreeMap<usize, i64> = BTreeMap::new();
     for (n, made) in edits {
-        let last = made.past.iter().map(|before| times[before] + 1).max();
+        let last = made.past.iter().filter_map(|before| Some(times.get(before)? + 1)).max();
         times.insert(*n, last.unwrap_or(0).max(made.edit.date * 1_000_000_000));
     }
     times
@@ -358,5 +359,65 @@ impl Kind for Texts {
         let lines = edits.iter().flat_map(|(n, made)| Self::block(&made.edit, *n));
         let left = lines.filter(|line| !out.contains(&line.replace('.', "").parse().unwrap()));
         left.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Several containers that are fields of one value.
+pub(super) struct Records;
+
+#[derive(Contents, Clone, PartialEq, Debug, Default)]
+pub(super) struct Record {
+    count: Counter,
+    tags: AddWinsSet<String>,
+    title: Option<LwwRegister<String>>,
+    #[irmin(merge = counter)]
+    edits: u32,
+}
+
+impl Records {
+    /// Those that change one of the fields.
+    fn of<'a>(edits: &Edits<'a>, field: u8) -> Edits<'a> {
+        let of = edits.iter().filter(|(_, made)| made.edit.verb % 3 == field);
+        of.map(|(n, made)| (*n, *made)).collect()
+    }
+}
+
+impl Kind for Records {
+    type Values = Record;
+
+    fn edit(branch: &Branch<Record>, edit: &Edit, _: usize, options: CommitOptions) -> Done {
+        let change = |old: Option<Record>, event: &mut Event| {
+            let mut new = old.unwrap_or_default();
+            new.edits += 1;
+            match edit.verb % 3 {
+                0 => new.count.0 += i64::from(edit.what),
+                1 if !Sets::removes(edit) => new.tags.add(name(edit.what), event),
+                1 if !new.tags.remove(&name(edit.what)) => return Ok(None),
+                1 => {}
+                _ => {
+                    let old = new.title.as_ref();
+                    new.title = Some(LwwRegister::write(old, name(edit.what), event));
+                }
+            }
+            Ok(Some(new))
+        };
+        At::<Record>::new(branch, PATH)?.edit(options, [edit.verb, edit.what], change).map(done)
+    }
+
+    fn read(branch: &Branch<Record>) -> Result<String> {
+        let Record { count, tags, title, edits } =
+            At::<Record>::new(branch, PATH)?.get()?.unwrap_or_default();
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let title = title.map(|title| format!("{}@{}", title.value(), title.time()));
+        Ok(format!("{} [{}] {} {edits}", count.0, tags.join(" "), title.unwrap_or_default()))
+    }
+
+    fn model(edits: &Edits<'_>) -> String {
+        let count: i64 = Self::of(edits, 0).values().map(|m| i64::from(m.edit.what)).sum();
+        let tagged = Self::of(edits, 1);
+        let tags: Vec<&str> =
+            ["a", "b", "c"].into_iter().filter(|element| in_set(&tagged, element)).collect();
+        let title = Registers::model(&Self::of(edits, 2));
+        format!("{count} [{}] {title} {}", tags.join(" "), edits.len())
     }
 }
