@@ -120,13 +120,17 @@ impl PartialEq for JsonValue {
 }
 
 fn same_members(a: &[(String, JsonValue)], b: &[(String, JsonValue)]) -> bool {
+    // Each value is compared once: twice at each level would be for ever at a hundred levels.
+    if a.len() != b.len() || a.iter().zip(b).all(|(a, b)| a.0 == b.0) {
+        return a == b;
+    }
     // Stable, so that duplicates are compared in their order.
     let sorted = |members| {
         let mut sorted: Vec<&(String, JsonValue)> = <[_]>::iter(members).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         sorted
     };
-    a.len() == b.len() && (a == b || sorted(a) == sorted(b))
+    sorted(a) == sorted(b)
 }
 
 impl JsonValue {

@@ -277,4 +277,18 @@ mod tests {
         assert!(nested(MAX_DEPTH + 1).parse::<JsonValue>().is_err());
         assert!("[".repeat(1_000_000).parse::<JsonValue>().is_err());
     }
+
+    /// Nested objects are compared in the time that it takes to read them.
+    #[test]
+    fn deep_objects_are_compared_once() {
+        let nested = |first: &str, last: &str, leaf: u8| -> JsonValue {
+            let depth = MAX_DEPTH - 1;
+            let (open, close) = (format!("{{{first}\"a\":"), format!("{last}}}"));
+            format!("{}{leaf}{}", open.repeat(depth), close.repeat(depth)).parse().unwrap()
+        };
+        let (before, after) = (nested("\"b\":0,", "", 1), nested("", ",\"b\":0", 1));
+        assert_eq!(before, after);
+        assert_ne!(before, nested("", ",\"b\":0", 2));
+        assert_ne!(nested("", "", 1), nested("", "", 2));
+    }
 }
