@@ -34,8 +34,8 @@ use crate::written::Written;
 /// Objects are read as git reads them (loose, packed, deltas, alternates). A publish writes its
 /// objects as one pack and moves its refs under git's own lock files, and syncs all of it: what is
 /// acknowledged survives the loss of power and is visible to every git program.
-/// [`Durability::Relaxed`](irmin_core::backend::Durability::Relaxed) is no cheaper here: the files
-/// of a repository leave no order of writes in which only the latest could be lost.
+/// [`Durability::Relaxed`](irmin_core::backend::Durability::Relaxed) is no cheaper here: objects
+/// have to be durable before a ref names them, since git programs may build on it at once.
 ///
 /// An external `git gc --prune=now` may remove objects that no ref reaches yet: then a publish, or
 /// a read of a pinned tree, fails with `missing_objects`.

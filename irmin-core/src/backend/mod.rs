@@ -101,6 +101,13 @@ pub enum Durability {
     Durable,
     /// It survives the end of the process; the loss of power may take back the latest writes,
     /// always a suffix of them.
+    ///
+    /// This is a permission that a backend uses where it is master of its files. Stores in git
+    /// repositories and in plain files sync these writes, too: any program sees a ref as soon as
+    /// it has moved, and may build on it, make another ref of it or pack it. What a loss of power
+    /// then takes back is not a suffix of our writes any more but a hole below those of others,
+    /// which no recovery of ours could mend, and a ref held back until it is durable could be moved
+    /// by others after the write was acknowledged.
     Relaxed,
 }
 
