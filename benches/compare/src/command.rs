@@ -1,6 +1,7 @@
 //! The git command: `fast-import` for many keys, the plumbing for one, `merge-tree` for merges.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
@@ -14,8 +15,8 @@ pub(crate) struct Git {
 }
 
 impl Git {
-    pub(crate) fn new(names: Rc<Vec<String>>) -> Result<Self> {
-        let git = Git { names, dir: tempfile::tempdir()? };
+    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path) -> Result<Self> {
+        let git = Git { names, dir: tempfile::tempdir_in(dir)? };
         git.run(&["init", "--quiet", "--bare", "--initial-branch=main"], &[])?;
         Ok(git)
     }

@@ -1,5 +1,6 @@
 //! gix: loose objects, and the cache for objects that its documentation advises, as large as ours.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use gix::ObjectId;
@@ -18,8 +19,8 @@ pub(crate) struct Gitoxide {
 }
 
 impl Gitoxide {
-    pub(crate) fn new(names: Rc<Vec<String>>) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path) -> Result<Self> {
+        let dir = tempfile::tempdir_in(dir)?;
         gix::init_bare(dir.path())?;
         let mut repo = gix::open_opts(dir.path(), gix::open::Options::isolated())?;
         repo.object_cache_size(CACHE);

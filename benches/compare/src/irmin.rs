@@ -1,5 +1,6 @@
 //! Our stores.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use irmin_benches::keys::Keys;
@@ -16,8 +17,8 @@ pub(crate) struct Irmin {
 }
 
 impl Irmin {
-    pub(crate) fn new(kind: Kind, keys: Rc<Keys>) -> Result<Self> {
-        let store = Store::new(kind, &std::env::temp_dir(), false)?;
+    pub(crate) fn new(kind: Kind, keys: Rc<Keys>, dir: &Path) -> Result<Self> {
+        let store = Store::new(kind, dir, false)?;
         Ok(Irmin { store, keys })
     }
 }

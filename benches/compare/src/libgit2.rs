@@ -17,8 +17,8 @@ pub(crate) struct Libgit2 {
 }
 
 impl Libgit2 {
-    pub(crate) fn new(names: Rc<Vec<String>>) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path) -> Result<Self> {
+        let dir = tempfile::tempdir_in(dir)?;
         let repo = Repository::init_bare(dir.path())?;
         Ok(Libgit2 { repo, names, _dir: dir })
     }

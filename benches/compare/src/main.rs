@@ -19,6 +19,7 @@ mod maps;
 mod run;
 mod side;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use irmin_benches::compare::Comparison;
@@ -29,14 +30,45 @@ use irmin_benches::report;
 use side::Result;
 
 const HELP: &str = "usage: irmin-benches-compare [--keys 10000] [--rounds 5] \
-                    [--shape 3level|flat|ocaml] [--json]";
+                    [--shape 3level|flat|ocaml] [--workload W2n,W7] [--store git,mem-native] \
+                    [--peer libgit2,gix] [--dir DIR] [--json]\n\n\
+                    --workload, --store and --peer leave the others out; all keys are loaded in \
+                    any case.\n--dir is where all that have files make them: the file system \
+                    decides what files cost.";
 
 /// What the command line asks for.
 pub(crate) struct Args {
     pub(crate) keys: usize,
     pub(crate) rounds: usize,
     pub(crate) shape: Shape,
+    /// Where stores with files are made, ours and others.
+    pub(crate) dir: PathBuf,
+    workloads: Option<Vec<String>>,
+    stores: Option<Vec<String>>,
+    peers: Option<Vec<String>>,
     json: bool,
+}
+
+impl Args {
+    /// Whether a workload is asked for.
+    pub(crate) fn has_workload(&self, id: &str) -> bool {
+        is_among(self.workloads.as_deref(), id)
+    }
+
+    /// Whether one of our stores is asked for.
+    pub(crate) fn has_store(&self, name: &str) -> bool {
+        is_among(self.stores.as_deref(), name)
+    }
+
+    /// Whether another program or library is asked for.
+    pub(crate) fn has_peer(&self, name: &str) -> bool {
+        is_among(self.peers.as_deref(), name)
+    }
+}
+
+/// Without a list everything is asked for.
+fn is_among(asked: Option<&[String]>, name: &str) -> bool {
+    asked.is_none_or(|names| names.iter().any(|asked| asked == name))
 }
 
 fn main() -> ExitCode {
@@ -51,10 +83,24 @@ fn main() -> ExitCode {
 
 /// None if help was asked for, and given.
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
-    let mut args = Args { keys: 10_000, rounds: 5, shape: Shape::Levels, json: false };
+    let mut args = Args {
+        keys: 10_000,
+        rounds: 5,
+        shape: Shape::Levels,
+        dir: std::env::temp_dir(),
+        workloads: None,
+        stores: None,
+        peers: None,
+        json: false,
+    };
     while let Some(arg) = given.next() {
         let mut text = || given.next().ok_or_else(|| format!("{arg} needs a value"));
+        let list = |text: String| text.split(',').map(str::to_owned).collect();
         match arg.as_str() {
+            "--workload" => args.workloads = Some(list(text()?)),
+            "--store" => args.stores = Some(list(text()?)),
+            "--peer" => args.peers = Some(list(text()?)),
+            "--dir" => args.dir = text()?.into(),
             "--keys" => args.keys = text()?.parse()?,
             "--rounds" => args.rounds = text()?.parse()?,
             "--shape" => args.shape = text()?.parse()?,
@@ -77,7 +123,11 @@ fn run(args: &Args) -> Result<()> {
     if args.json {
         println!("{}", serde_json::json!({ "machine": Machine::this() }));
     }
-    for comparison in run::rounds(args)? {
+    let compared = run::rounds(args)?;
+    if compared.is_empty() {
+        return Err("nothing is called so: --help shows some names".into());
+    }
+    for comparison in compared {
         if args.json {
             println!("{}", serde_json::to_string(&comparison)?);
         } else {

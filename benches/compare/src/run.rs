@@ -39,20 +39,23 @@ pub(crate) fn rounds(args: &Args) -> Result<Vec<Comparison>> {
     let mut found = Vec::new();
     for _ in 0..args.rounds {
         // Ours is the first of each group.
-        let native = Irmin::new(Kind::MemNative, keys.clone())?;
-        let maps: Vec<Box<dyn Side>> = vec![
-            Box::new(native),
-            Box::new(Imbl::new(names.clone())),
-            Box::new(ProllyMap::new(names.clone())),
-        ];
-        let git: Vec<Box<dyn Side>> = vec![
-            Box::new(Irmin::new(Kind::Git, keys.clone())?),
-            Box::new(Libgit2::new(names.clone())?),
-            Box::new(Gitoxide::new(names.clone())?),
-            Box::new(Git::new(names.clone())?),
-        ];
-        for mut group in [maps, git] {
-            round(&mut group, &keys, load1, &mut found)?;
+        if args.has_store(Kind::MemNative.name()) {
+            let native = Irmin::new(Kind::MemNative, keys.clone(), &args.dir)?;
+            let mut maps: Vec<Box<dyn Side>> = vec![
+                Box::new(native),
+                Box::new(Imbl::new(names.clone())),
+                Box::new(ProllyMap::new(names.clone())),
+            ];
+            round(&mut maps, args, &keys, load1, &mut found)?;
+        }
+        if args.has_store(Kind::Git.name()) {
+            let mut git: Vec<Box<dyn Side>> = vec![
+                Box::new(Irmin::new(Kind::Git, keys.clone(), &args.dir)?),
+                Box::new(Libgit2::new(names.clone(), &args.dir)?),
+                Box::new(Gitoxide::new(names.clone(), &args.dir)?),
+                Box::new(Git::new(names.clone(), &args.dir)?),
+            ];
+            round(&mut git, args, &keys, load1, &mut found)?;
         }
     }
     Ok(found)
@@ -60,17 +63,20 @@ pub(crate) fn rounds(args: &Args) -> Result<Vec<Comparison>> {
 
 fn round(
     group: &mut [Box<dyn Side>],
+    args: &Args,
     keys: &Keys,
     load1: Option<f64>,
     found: &mut Vec<Comparison>,
 ) -> Result<()> {
     let Some((ours, peers)) = group.split_first_mut() else { return Ok(()) };
-    for (workload, case, run) in CASES {
+    // The first fills the store, which all others need.
+    let asked = |(at, case): &(usize, &(&str, &str, Run))| *at == 0 || args.has_workload(case.0);
+    for (_, (workload, case, run)) in CASES.iter().enumerate().filter(asked) {
         let Some(our_us) = run(ours.as_mut(), keys)? else { continue };
-        for peer in &mut *peers {
+        for peer in peers.iter_mut().filter(|peer| args.has_peer(peer.name())) {
             let told = run(peer.as_mut(), keys);
             let told = told.map_err(|e| format!("{workload} {case} on {}: {e}", peer.name()))?;
-            let Some(peer_us) = told else { continue };
+            let Some(peer_us) = told.filter(|_| args.has_workload(workload)) else { continue };
             let same = |c: &&mut Comparison| {
                 (c.case.as_str(), c.store.as_str(), c.peer.as_str())
                     == (case, ours.name(), peer.name())
