@@ -102,6 +102,11 @@ impl<T: Hashed> Numbered<T> {
         self.number(hash).is_some()
     }
 
+    /// The things from a number on.
+    pub(crate) fn since(&self, number: usize) -> &[T] {
+        self.things.get(number..).unwrap_or_default()
+    }
+
     /// The thing of a number.
     pub(crate) fn at(&self, number: usize) -> Option<&T> {
         self.things.get(number)
@@ -145,6 +150,7 @@ mod tests {
             assert_eq!(numbers.get(&key.hash), Some(key));
         }
         assert_eq!((numbers.len(), numbers.at(1000)), (1000, None));
+        assert_eq!((numbers.since(999), numbers.since(1001)), (&keys[999..], &[][..]));
         let mut other = Numbered::default();
         other.add(keys[7]);
         other.extend(numbers);

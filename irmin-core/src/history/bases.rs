@@ -20,6 +20,7 @@
 //! since without trustworthy dates or generation numbers nothing else proves that neither is an
 //! ancestor of the other.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -27,6 +28,7 @@ use super::CommitSource;
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::numbers::Numbered;
+use crate::object::CommitData;
 
 /// Bounds of a search for common ancestors; what passes them is an error, never a wrong answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,10 +52,11 @@ pub struct LcaLimits {
 pub fn lcas(source: &dyn CommitSource, x: Key, y: Key, limits: LcaLimits) -> Result<Vec<Key>> {
     check(limits)?;
     let mut search = Search::new(x, y);
-    while search.open > 0 || (search.live > 1 && !search.unloaded.is_empty()) {
+    while search.open > 0 || (search.live > 1 && search.loaded < search.numbers.len()) {
         // A side that is an ancestor of the other is all there is to find.
-        if let Some(side) = [x, y].into_iter().find(|side| search.is_common(*side)) {
-            return Ok(Vec::from([side]));
+        let common = search.sides.into_iter().find(|side| search.is_common(*side));
+        if let Some(side) = common.and_then(|side| search.numbers.at(side)) {
+            return Ok(Vec::from([*side]));
         }
         search.layer(source, limits)?;
     }
@@ -115,6 +118,7 @@ fn check(limits: LcaLimits) -> Result<()> {
 
 fn reaches(source: &dyn CommitSource, a: Key, b: Key, limits: LcaLimits) -> Result<bool> {
     let mut search = Search::new(a, b);
+    let [a, _] = search.sides;
     while search.open > 0 && !search.is_common(a) {
         search.layer(source, limits)?;
     }
@@ -141,10 +145,16 @@ struct Search {
     nodes: Vec<Node>,
     /// The numbers of the parents of what is loaded, commit by commit.
     parents: Vec<usize>,
-    /// The frontier: commits that are marked and not loaded.
-    unloaded: Vec<Key>,
-    /// How many of them are reached from one side only.
+    /// How many of them are loaded: the others, which are marked and not loaded, are the frontier.
+    loaded: usize,
+    /// How many of the frontier are reached from one side only.
     open: usize,
+    /// The numbers of the two commits.
+    sides: [usize; 2],
+    /// Marks that are still to be added.
+    work: Vec<(usize, Marks)>,
+    /// A layer, while it is taken in.
+    commits: Vec<Arc<CommitData>>,
     /// Every commit that was common and not stale when it was marked.
     candidates: Vec<usize>,
     /// How many of them still are.
@@ -159,14 +169,18 @@ impl Search {
             numbers: Numbered::default(),
             nodes: Vec::new(),
             parents: Vec::new(),
-            unloaded: Vec::new(),
+            loaded: 0,
             open: 0,
+            sides: [0, 0],
+            work: Vec::new(),
+            commits: Vec::new(),
             candidates: Vec::new(),
             live: 0,
             depth: 0,
         };
-        let work = [(x, OURS), (y, THEIRS)].map(|(key, marks)| (search.number(key), marks));
-        search.mark(Vec::from(work));
+        search.sides = [x, y].map(|key| search.number(key));
+        search.work.extend(search.sides.into_iter().zip([OURS, THEIRS]));
+        search.mark();
         search
     }
 
@@ -175,7 +189,6 @@ impl Search {
         let (number, new) = self.numbers.add(key);
         if new {
             self.nodes.push(Node::default());
-            self.unloaded.push(key);
         }
         number
     }
@@ -187,28 +200,29 @@ impl Search {
             return Err(Error::new(Code::LimitReached, why));
         }
         self.depth += 1;
-        let mut work = Vec::new();
-        // What it takes to load is on no other frontier: it was numbered when it was met.
-        for (key, commit) in super::load(source, core::mem::take(&mut self.unloaded))? {
+        let mut commits = core::mem::take(&mut self.commits);
+        super::load(source, self.numbers.since(self.loaded), &mut commits)?;
+        for commit in commits.drain(..) {
             let begin = self.parents.len();
             for parent in &commit.parents {
                 let number = self.number(*parent);
                 self.parents.push(number);
             }
-            let number = self.number(key);
-            let Some(node) = self.nodes.get_mut(number) else { continue };
+            let Some(node) = self.nodes.get_mut(self.loaded) else { continue };
+            self.loaded += 1;
             self.open -= usize::from(is_open(node.marks));
             let marks = handed_down(node.marks);
-            work.extend(self.parents.iter().skip(begin).map(|parent| (*parent, marks)));
+            self.work.extend(self.parents.iter().skip(begin).map(|parent| (*parent, marks)));
             node.parents = Some(begin..self.parents.len());
         }
-        self.mark(work);
+        self.commits = commits;
+        self.mark();
         Ok(())
     }
 
     /// Adds marks, and hands them down through what is loaded.
-    fn mark(&mut self, mut work: Vec<(usize, Marks)>) {
-        while let Some((number, marks)) = work.pop() {
+    fn mark(&mut self) {
+        while let Some((number, marks)) = self.work.pop() {
             let Some(node) = self.nodes.get_mut(number) else { continue };
             let (before, after) = (node.marks, node.marks | marks);
             if before == after {
@@ -224,7 +238,7 @@ impl Search {
             match &node.parents {
                 Some(range) => {
                     let parents = self.parents.get(range.clone()).unwrap_or_default();
-                    work.extend(parents.iter().map(|parent| (*parent, handed_down(after))));
+                    self.work.extend(parents.iter().map(|parent| (*parent, handed_down(after))));
                 }
                 None => {
                     self.open += usize::from(is_open(after));
@@ -238,9 +252,8 @@ impl Search {
         self.nodes.get(number).map_or(0, |node| node.marks)
     }
 
-    fn is_common(&self, key: Key) -> bool {
-        let number = self.numbers.number(&key.hash);
-        number.is_some_and(|number| self.marks(number) & COMMON == COMMON)
+    fn is_common(&self, number: usize) -> bool {
+        self.marks(number) & COMMON == COMMON
     }
 
     fn lowest(&self) -> Vec<Key> {

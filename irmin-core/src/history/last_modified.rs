@@ -106,9 +106,11 @@ fn by_date(
     let mut beyond: Vec<Key> = parents.filter(|p| !found.contains(&p.hash)).copied().collect();
     beyond.sort_unstable();
     beyond.dedup();
-    let beyond: Vec<_> = super::load(source, beyond)?.collect();
-    let trees = commits.iter().chain(&beyond).map(|(key, commit)| (key.hash, commit.tree));
-    let trees = trees.collect();
+    let mut loaded = Vec::with_capacity(beyond.len());
+    super::load(source, &beyond, &mut loaded)?;
+    let among = commits.iter().map(|(key, commit)| (key, commit));
+    let trees = among.chain(beyond.iter().zip(&loaded));
+    let trees = trees.map(|(key, commit)| (key.hash, commit.tree)).collect();
     Ok((commits, trees))
 }
 

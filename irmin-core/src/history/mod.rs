@@ -35,19 +35,26 @@ pub trait CommitSource {
     /// # Errors
     /// `missing_objects` with all the keys that are not at hand, or what decoding says.
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<CommitData>>>;
+
+    /// Adds the commits of these keys, in their order, to those that are there: a long walk has as
+    /// many frontiers as commits, and needs no vector for each.
+    ///
+    /// # Errors
+    /// As [`CommitSource::load`]; nothing is added then.
+    fn load_into(&self, keys: &[Key], commits: &mut Vec<Arc<CommitData>>) -> Result<()> {
+        commits.extend(self.load(keys)?);
+        Ok(())
+    }
 }
 
-/// Loads a frontier and pairs it with its keys.
-fn load(
-    source: &dyn CommitSource,
-    keys: Vec<Key>,
-) -> Result<impl Iterator<Item = (Key, Arc<CommitData>)> + use<>> {
-    let commits = source.load(&keys)?;
-    if commits.len() != keys.len() {
-        let why = format!("the store gave {} commits for {} keys", commits.len(), keys.len());
-        return Err(Error::new(Code::CorruptStore, why));
+/// Loads a frontier into a vector, which is empty.
+fn load(source: &dyn CommitSource, keys: &[Key], commits: &mut Vec<Arc<CommitData>>) -> Result<()> {
+    source.load_into(keys, commits)?;
+    if commits.len() == keys.len() {
+        return Ok(());
     }
-    Ok(keys.into_iter().zip(commits))
+    let why = format!("the store gave {} commits for {} keys", commits.len(), keys.len());
+    Err(Error::new(Code::CorruptStore, why))
 }
 
 #[cfg(test)]

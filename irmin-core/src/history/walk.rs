@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 use core::cmp::Reverse;
 use core::fmt;
+use core::ops::Range;
 
 use hashbrown::HashSet;
 
@@ -78,8 +79,9 @@ impl ExactSizeIterator for Walk {}
 /// Those of the source.
 pub fn walk(source: &dyn CommitSource, heads: &[Key], options: WalkOptions<'_>) -> Result<Walk> {
     let (count, reverse) = (options.count, options.reverse);
-    let mut commits = sort(&collect(source, heads, options)?);
-    commits.truncate(count.unwrap_or(usize::MAX));
+    let mut found = collect(source, heads, options)?;
+    let order = order(&found).into_iter().take(count.unwrap_or(usize::MAX));
+    let mut commits: Vec<_> = order.filter_map(|number| found.take(number)).collect();
     if reverse {
         commits.reverse();
     }
@@ -101,14 +103,17 @@ pub struct Graph {
 /// Those of the source.
 pub fn history(source: &dyn CommitSource, heads: &[Key], depth: Option<usize>) -> Result<Graph> {
     let options = WalkOptions { depth, ..WalkOptions::default() };
-    let found = collect(source, heads, options)?;
-    let nodes = sort(&found);
-    let mut edges = Vec::new();
-    for (key, commit) in &nodes {
-        let parents = commit.parents.iter().enumerate().filter(|(_, p)| found.contains(&p.hash));
-        let first = |(n, p): &(usize, &Key)| !commit.parents.iter().take(*n).any(|q| q == *p);
-        edges.extend(parents.filter(first).map(|(_, parent)| (*key, *parent)));
+    let mut found = collect(source, heads, options)?;
+    let order = order(&found);
+    let mut edges = Vec::with_capacity(order.len());
+    for (number, (child, _)) in order.iter().filter_map(|n| Some((n, found.at(*n)?))) {
+        let parents = found.parents(*number);
+        for (n, parent) in parents.iter().enumerate() {
+            let again = parents.iter().take(n).any(|other| other == parent);
+            edges.extend(found.at(*parent).filter(|_| !again).map(|(key, _)| (*child, *key)));
+        }
     }
+    let nodes = order.into_iter().filter_map(|number| found.take(number)).collect();
     Ok(Graph { nodes, edges })
 }
 
@@ -117,8 +122,18 @@ pub fn history(source: &dyn CommitSource, heads: &[Key], depth: Option<usize>) -
 pub(super) struct Found {
     /// The numbers of what it visits, and of what it leaves out.
     numbers: Numbered<Key>,
-    /// By their numbers; nothing for what is left out.
-    commits: Vec<Option<Arc<CommitData>>>,
+    /// By their numbers.
+    visits: Vec<Visit>,
+    /// The numbers of all parents, commit by commit.
+    parents: Vec<usize>,
+}
+
+/// What is known of one number.
+struct Visit {
+    /// Nothing for what is left out.
+    commit: Option<Arc<CommitData>>,
+    /// Where its parents that have numbers are among those of all.
+    parents: Range<usize>,
 }
 
 impl Found {
@@ -131,7 +146,26 @@ impl Found {
     }
 
     fn at(&self, number: usize) -> Option<(&Key, &Arc<CommitData>)> {
-        Some((self.numbers.at(number)?, self.commits.get(number)?.as_ref()?))
+        Some((self.numbers.at(number)?, self.visits.get(number)?.commit.as_ref()?))
+    }
+
+    /// A commit, which is not there any more.
+    fn take(&mut self, number: usize) -> Option<(Key, Arc<CommitData>)> {
+        Some((*self.numbers.at(number)?, self.visits.get_mut(number)?.commit.take()?))
+    }
+
+    fn parents(&self, number: usize) -> &[usize] {
+        let range = self.visits.get(number).map(|visit| visit.parents.clone());
+        range.and_then(|range| self.parents.get(range)).unwrap_or_default()
+    }
+
+    /// Finds the numbers of the parents of a commit that the walk does not go on from.
+    fn close(&mut self, number: usize) {
+        let begin = self.parents.len();
+        let Some(visit) = self.visits.get_mut(number) else { return };
+        let parents = visit.commit.iter().flat_map(|commit| &commit.parents);
+        self.parents.extend(parents.filter_map(|parent| self.numbers.number(&parent.hash)));
+        visit.parents = begin..self.parents.len();
     }
 }
 
@@ -143,25 +177,31 @@ pub(super) fn collect(
 ) -> Result<Found> {
     let min: HashSet<Hash> = options.min.iter().map(|key| key.hash).collect();
     let mut found = Found::default();
-    let mut frontier = heads.to_vec();
-    frontier.retain(|key| found.numbers.add(*key).1);
-    let mut depth = 0;
-    while !frontier.is_empty() {
+    for head in heads {
+        found.numbers.add(*head);
+    }
+    let (mut depth, mut commits, mut ends) = (0, Vec::new(), Vec::new());
+    // What has a number and was not visited yet is the next layer.
+    while found.visits.len() < found.numbers.len() {
         let last = options.depth.is_some_and(|max| depth >= max);
-        // New keys are numbered in the order in which they are loaded.
-        for (key, commit) in super::load(source, core::mem::take(&mut frontier))? {
-            if options.skip.as_mut().is_some_and(|skip| skip(&key, &commit)) {
-                found.commits.push(None);
-                continue;
+        super::load(source, found.numbers.since(found.visits.len()), &mut commits)?;
+        for commit in commits.drain(..) {
+            let (number, begin) = (found.visits.len(), found.parents.len());
+            let key = found.numbers.at(number);
+            let skip = options.skip.as_mut().zip(key).is_some_and(|(skip, key)| skip(key, &commit));
+            let is_min = !min.is_empty() && key.is_some_and(|key| min.contains(&key.hash));
+            if !skip && !last && !is_min {
+                let numbers = &mut found.numbers;
+                found.parents.extend(commit.parents.iter().map(|parent| numbers.add(*parent).0));
+            } else if !skip {
+                ends.push(number);
             }
-            if !last && !min.contains(&key.hash) {
-                let parents = commit.parents.iter();
-                frontier.extend(parents.filter(|parent| found.numbers.add(**parent).1));
-            }
-            found.commits.push(Some(commit));
+            let commit = (!skip).then_some(commit);
+            found.visits.push(Visit { commit, parents: begin..found.parents.len() });
         }
         depth += 1;
     }
+    ends.into_iter().for_each(|number| found.close(number));
     Ok(found)
 }
 
@@ -173,34 +213,30 @@ struct Ready<'a> {
     number: usize,
 }
 
-/// Children before parents, newest first (Kahn's algorithm with a heap).
+/// The commits, children before parents, newest first.
 pub(super) fn sort(found: &Found) -> Vec<(Key, Arc<CommitData>)> {
+    let order = order(found).into_iter();
+    order.filter_map(|n| found.at(n).map(|(key, commit)| (*key, commit.clone()))).collect()
+}
+
+/// The numbers of the commits, children before parents, newest first (Kahn's algorithm with a heap).
+fn order(found: &Found) -> Vec<usize> {
     let count = found.numbers.len();
     let mut children = alloc::vec![0_usize; count];
-    // The numbers of all parents, commit by commit, and where those of a commit begin.
-    let mut parents = Vec::with_capacity(count);
-    let mut begins = Vec::with_capacity(count + 1);
-    for commit in &found.commits {
-        begins.push(parents.len());
-        let named = commit.iter().flat_map(|commit| &commit.parents);
-        for parent in named.filter_map(|parent| found.numbers.number(&parent.hash)) {
-            parents.push(parent);
-            // Counted once for each mention, so that a parent named twice is released once.
-            children.get_mut(parent).into_iter().for_each(|count| *count += 1);
-        }
+    for parent in &found.parents {
+        // Counted once for each mention, so that a parent named twice is released once.
+        children.get_mut(*parent).into_iter().for_each(|count| *count += 1);
     }
-    begins.push(parents.len());
     let ready = |number: usize| {
         let (key, commit) = found.at(number)?;
         Some(Ready { date: commit.info.committer.date, hash: Reverse(&key.hash), number })
     };
     let heads = children.iter().enumerate().filter(|(_, count)| **count == 0);
     let mut heap: BinaryHeap<_> = heads.filter_map(|(number, _)| ready(number)).collect();
-    let mut sorted = Vec::with_capacity(count);
+    let mut order = Vec::with_capacity(count);
     while let Some(Ready { number, .. }) = heap.pop() {
-        sorted.extend(found.at(number).map(|(key, commit)| (*key, commit.clone())));
-        let range = begins.get(number).zip(begins.get(number + 1)).map(|(from, to)| *from..*to);
-        for parent in range.and_then(|range| parents.get(range)).unwrap_or_default() {
+        order.push(number);
+        for parent in found.parents(number) {
             let Some(left) = children.get_mut(*parent) else { continue };
             *left -= 1;
             if *left == 0 {
@@ -208,7 +244,7 @@ pub(super) fn sort(found: &Found) -> Vec<(Key, Arc<CommitData>)> {
             }
         }
     }
-    sorted
+    order
 }
 
 #[cfg(test)]

@@ -114,11 +114,9 @@ impl<C> fmt::Debug for Commit<C> {
 impl Store {
     /// The decoded commits of some keys, all of which must be there.
     pub(crate) fn load_commits(&self, keys: &[Key]) -> Result<Vec<Arc<CommitData>>> {
-        let resident = |key: &Key| self.backend().resident_commit(key);
-        if let Some(commits) = keys.iter().map(resident).collect() {
-            return Ok(commits);
-        }
-        self.objects(keys)?.iter().map(|object| self.decode_commit(object)).collect()
+        let mut commits = Vec::with_capacity(keys.len());
+        self.load_into(keys, &mut commits)?;
+        Ok(commits)
     }
 
     fn decode_commit(&self, object: &Object) -> Result<Arc<CommitData>> {
@@ -133,5 +131,20 @@ impl Store {
 impl CommitSource for Store {
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<CommitData>>> {
         self.load_commits(keys)
+    }
+
+    fn load_into(&self, keys: &[Key], commits: &mut Vec<Arc<CommitData>>) -> Result<()> {
+        let before = commits.len();
+        let resident = |key: &Key| self.backend().resident_commit(key);
+        commits.extend(keys.iter().map_while(resident));
+        let found = keys.len().checked_sub(commits.len() - before);
+        if found == Some(0) {
+            return Ok(());
+        }
+        commits.truncate(before);
+        let objects = self.objects(keys)?;
+        let decoded = objects.iter().map(|object| self.decode_commit(object));
+        commits.extend(decoded.collect::<Result<Vec<_>>>()?);
+        Ok(())
     }
 }
