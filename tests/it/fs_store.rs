@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use irmin_core::backend::{
-    Backend, Batch, Expected, FsBackend, FsInit, FsOptions, RefEdit, Target, View, Wait,
+    Backend, Batch, Expected, FsBackend, FsInit, FsOptions, MemoryBackend, RefEdit, Target, View,
+    Wait,
 };
 use irmin_core::io::StdIo;
 use irmin_core::{
-    Bytes, Code, Context, Error, FormatSpec, Hash, HashFunction, Key, Repo, ValueEncoding,
+    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, Repo, Tree,
+    ValueEncoding,
 };
 use irmin_tests::conformance::Subject;
 use irmin_tests::sim_io::{Sampling, SimIo};
@@ -263,6 +265,35 @@ fn handles_that_write_together_lose_nothing() {
         }
     }
     assert_eq!(store.refs("").unwrap().len(), 5);
+    assert_eq!(std::fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+}
+
+/// What another handle has just named is built upon, not written again: it must stay.
+#[test]
+fn handles_that_fetch_the_same_together_have_all_of_it() {
+    let memory = MemoryBackend::new(Format::new(FormatSpec::irmin_mem()));
+    let there = Repo::new(Arc::new(memory), Context::new("ann", || 0)).unwrap().main().unwrap();
+    for n in 0..20 {
+        let fill = |tree: &mut Tree| {
+            (0..10).try_for_each(|k| tree.set(format!("{n}/{k}/a"), format!("{n} {k}")))
+        };
+        there.transaction("fill", fill).unwrap().unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let io = Arc::new(StdIo::open(dir.path()).unwrap());
+    FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (dir, there) = (dir.path(), &there);
+            scope.spawn(move || {
+                let here = repo(open(dir));
+                let name = format!("refs/remotes/{writer}/main").parse().unwrap();
+                here.fetch(there, Some(&name)).unwrap();
+                assert!(here.check(&mut |_| ()).unwrap().is_sound());
+            });
+        }
+    });
+    assert_eq!(open(dir.path()).refs("refs/remotes/").unwrap().len(), 4);
     assert_eq!(std::fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
 }
 

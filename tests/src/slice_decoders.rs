@@ -5,14 +5,21 @@ use std::sync::Arc;
 use irmin_core::backend::MemoryBackend;
 use irmin_core::object::LayoutSpec;
 use irmin_core::slice::{Reader, Slice, SliceObject, Writer};
-use irmin_core::{Context, Format, HashFunction, Limits, Repo, Result};
+use irmin_core::{Context, Format, FormatSpec, HashFunction, Limits, Repo, Result};
 
 /// A stream of a slice, without its checksum, which no fuzzer would guess.
 #[must_use]
 pub fn slice(data: &[u8]) -> bool {
     let _ = read(data);
+    let fresh = |format| {
+        let backend = Arc::new(MemoryBackend::new(Format::new(format)));
+        Repo::new(backend, Context::new("ann", || 0)).expect("memory is there")
+    };
     let whole = [data, HashFunction::Blake3.digest(data).as_bytes()].concat();
-    let Ok(slice) = read(&whole) else { return false };
+    let Ok(slice) = read(&whole) else {
+        assert!(fresh(FormatSpec::git()).import_from(&mut &whole[..]).is_err());
+        return false;
+    };
     let mut again = Vec::new();
     let mut writer = Writer::new(&mut again, &slice.format, &slice.heads).expect("memory is there");
     for object in &slice.objects {
@@ -21,9 +28,11 @@ pub fn slice(data: &[u8]) -> bool {
     writer.finish().expect("memory is there");
     assert_eq!(again, whole, "two streams of one slice");
 
-    let backend = Arc::new(MemoryBackend::new(Format::new(slice.format)));
-    let repo = Repo::new(backend, Context::new("ann", || 0)).expect("memory is there");
-    let Ok(imported) = repo.import(&slice) else { return false };
+    let repo = fresh(slice.format);
+    let (streamed, imported) =
+        (fresh(slice.format).import_from(&mut &whole[..]), repo.import(&slice));
+    assert_eq!(streamed.as_ref().ok(), imported.as_ref().ok(), "a stream is what it was read as");
+    let Ok(imported) = imported else { return false };
     assert_eq!(imported.objects(), slice.objects.len() as u64);
     let main = repo.main().expect("it has a name");
     for head in imported.heads {
