@@ -92,6 +92,47 @@ impl Signature {
     pub fn new(author: impl Into<String>, date: i64) -> Self {
         Signature { author: Bytes::from(author.into()), date, zone: Zone::UTC }
     }
+
+    /// Someone as git has them, always with an e-mail address: the one that stands for none there
+    /// is left out.
+    ///
+    /// ```
+    /// use irmin_core::{Signature, Zone};
+    /// let ann = Signature::of_git("ann <irmin@openmirage.org>".into(), 7, Zone::UTC);
+    /// assert_eq!(ann, Signature::new("ann", 7));
+    /// ```
+    #[must_use]
+    pub fn of_git(author: Bytes, date: i64, zone: Zone) -> Self {
+        let name = author.strip_suffix(NO_EMAIL).filter(|name| trim(name) == *name);
+        let author = match name.map(<[u8]>::len) {
+            Some(len) => author.slice(..len),
+            None => author,
+        };
+        Signature { author, date, zone }
+    }
+}
+
+/// What OCaml Irmin writes for an author without an e-mail address in git's commits.
+pub(crate) const NO_EMAIL: &[u8] = b" <irmin@openmirage.org>";
+
+/// What OCaml trims from names: blanks of ASCII.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0C)
+}
+
+/// A name as OCaml Irmin writes it.
+pub(crate) fn trim(mut name: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = name
+        && is_blank(*first)
+    {
+        name = rest;
+    }
+    while let [rest @ .., last] = name
+        && is_blank(*last)
+    {
+        name = rest;
+    }
+    name
 }
 
 /// The part of a commit beside its tree and parents.

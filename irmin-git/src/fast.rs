@@ -406,7 +406,7 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// `name <e-mail> seconds zone`: the bytes stay as they are.
+    /// `name <e-mail> seconds zone`.
     fn signature(&self, text: &[u8]) -> Result<Signature> {
         let wrong = || self.wrong("a person is `name <e-mail> seconds +zone`");
         let last = |text: &[u8]| text.iter().rposition(|b| *b == b' ');
@@ -422,7 +422,7 @@ impl<R: BufRead> Reader<R> {
         let zone = Zone::stored(Bytes::copy_from_slice(zone)).map_err(|_| wrong())?;
         // Without a name git keeps the blank that would part it from the address.
         let blank: &[u8] = if who.starts_with(b"<") { b" " } else { b"" };
-        Ok(Signature { author: Bytes::from([blank, who].concat()), date, zone })
+        Ok(Signature::of_git(Bytes::from([blank, who].concat()), date, zone))
     }
 
     /// What follows a word, if the next line begins with it.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
+use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Change, Code, Commit, CommitData, CommitId, Contents, Error, Format, FormatSpec, Hash, Info,
     Key, KindedHash, LogOptions, Metadata, Path, RefName, Repo, Tree, TreeKind,
@@ -39,6 +40,8 @@ struct Stream<'a, C> {
     commits: HashMap<CommitId, (u64, Commit<C>)>,
     values: HashMap<Hash, u64>,
     mark: u64,
+    /// Whether commits are git's.
+    git: bool,
     tally: Tally,
     progress: Progress,
 }
@@ -86,6 +89,7 @@ pub(crate) fn export<C: Contents>(
         commits: HashMap::new(),
         values: HashMap::new(),
         mark: 0,
+        git: repo.format().spec().layout == LayoutSpec::Git,
         tally,
         progress: Progress::new(out, "exporting", "commits"),
     };
@@ -131,7 +135,8 @@ impl<C: Contents> Stream<'_, C> {
             Some((_, parent)) => parent.tree(),
             None => Tree::empty(),
         };
-        let (text, mut exact) = header(commit.info()).map_err(|e| e.context(commit.id()))?;
+        let (text, mut exact) =
+            header(commit.info(), self.git).map_err(|e| e.context(commit.id()))?;
         let mut removed = Vec::new();
         let mut set = Vec::new();
         for Change { path, new, .. } in before.diff(&commit.tree())? {
@@ -234,7 +239,8 @@ impl<C: Contents> Stream<'_, C> {
         if let Some(tagger) = &said.tagger {
             let info =
                 Info { author: tagger.clone(), committer: tagger.clone(), ..Info::new("a", 0, "") };
-            let (text, _) = header(&info).map_err(|e| e.context(format_args!("tag {name}")))?;
+            let (text, _) =
+                header(&info, self.git).map_err(|e| e.context(format_args!("tag {name}")))?;
             let line = text.split_inclusive(|b| *b == b'\n').next().unwrap_or_default();
             let who = line.strip_prefix(b"author".as_slice()).unwrap_or_default();
             self.sink.put(&[b"tagger", who].concat())?;
@@ -248,7 +254,7 @@ impl<C: Contents> Stream<'_, C> {
 
 /// The lines of a commit from its author to the encoding of its message, as git has them in the
 /// object; and whether there is nothing else in it.
-fn header(info: &Info) -> Result<(Vec<u8>, bool), Error> {
+fn header(info: &Info, of_git: bool) -> Result<(Vec<u8>, bool), Error> {
     let tree = Key::from(irmin_core::HashFunction::Sha1.digest(b""));
     let bare = Info { headers: Vec::new(), message: "-".into(), ..info.clone() };
     let data = CommitData { tree, parents: Vec::new(), info: bare };
@@ -256,7 +262,7 @@ fn header(info: &Info) -> Result<(Vec<u8>, bool), Error> {
     let persons = object.bytes.split(|b| *b == b'\n').skip(1).take(2);
     let mut text: Vec<u8> = persons.flat_map(|line| [line, b"\n"].concat()).collect();
     // The blank line behind the headers is there also without a message; see `Info::headers`.
-    let mut exact = !info.message.is_empty();
+    let mut exact = !info.message.is_empty() || !of_git;
     for (name, value) in &info.headers {
         match &**name {
             b"encoding" if !value.contains(&b'\n') => {

@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use irmin_core::backend::{Durability, Expected, Note, Published, RefEdit, Target, View};
 use irmin_core::io::Read;
+use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Bulk, Bytes, Code, CommitData, Contents, Directory, Entry, EntryKind, Error, Hash, Info, Key,
     Kind, Metadata, RefName, Repo, TagData, TagName,
@@ -77,6 +78,8 @@ struct Import<'a> {
     check: Option<fn(Bytes) -> irmin_core::Result<()>>,
     /// The largest value that is held in memory.
     limit: usize,
+    /// Whether commits are git's.
+    git: bool,
     marks: HashMap<u64, (Key, Kind)>,
     refs: BTreeMap<RefName, Put>,
     /// The directories of the commits of the stream.
@@ -100,6 +103,7 @@ pub(crate) fn import<C: Contents>(
         before: &before,
         check: (!C::PLAIN).then_some(|bytes| C::decode(bytes).map(drop)),
         limit: repo.limits().value,
+        git: repo.format().spec().layout == LayoutSpec::Git,
         marks: HashMap::new(),
         refs: BTreeMap::new(),
         trees: HashMap::new(),
@@ -277,7 +281,7 @@ impl Import<'_> {
         let tree = self.bulk.seal(root)?;
         let mut headers: Vec<(Bytes, Bytes)> = Vec::new();
         headers.extend(header.encoding.map(|name| (Bytes::from_static(b"encoding"), name)));
-        if header.message.is_empty() {
+        if header.message.is_empty() && self.git {
             // Git's way to write it: see `Info::headers`.
             headers.push((Bytes::new(), Bytes::new()));
         }

@@ -248,3 +248,29 @@ fn killed_writers() {
     run(&place, &["undo"]).ok();
     run(&place, &["get", "last"]).fails(1);
 }
+
+/// Histories go out and come in again with the hashes that they had, and git reads them.
+#[test]
+fn histories_keep_their_hashes() {
+    let place = Place::new();
+    let run = |root: &str, arguments: &[&str]| {
+        place.run([arguments, &["--store", "fs", "--root", root]].concat())
+    };
+    run("from", &["set", "a", "1", "--author", "ann", "-m", "one"]).ok();
+    run("from", &["branch", "create", "draft"]).ok();
+    run("from", &["set", "b/c", "2", "--author", "bob <b@c>", "-m", ""]).ok();
+    run("from", &["set", "-b", "draft", "b/d", "3", "--author", "cid", "-m", "three"]).ok();
+    run("from", &["merge", "draft"]).ok();
+    let told = run("from", &["export", "all.fe", "--format", "git-fast", "--json"]).ok();
+    assert!(told.contains(r#""changed":[]"#), "{told}");
+    run("to", &["import", "all.fe", "--format", "git-fast", "--verify"]).ok();
+    for branch in ["main", "draft"] {
+        let head = |root: &str| run(root, &["snapshot", "-b", branch]).ok();
+        assert_eq!(head("to"), head("from"), "{branch}");
+    }
+    // Through a git repository too, whose hashes are others.
+    place.run(["import", "all.fe", "--format", "git-fast"]).ok();
+    place.run(["export", "git.fe", "--format", "git-fast"]).ok();
+    run("back", &["import", "git.fe", "--format", "git-fast"]).ok();
+    assert_eq!(run("back", &["snapshot"]).ok(), run("from", &["snapshot"]).ok());
+}

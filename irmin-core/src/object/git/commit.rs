@@ -22,30 +22,8 @@ use super::{content, hash_line, with_header};
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::Key;
-use crate::info::{Info, Signature, Zone};
+use crate::info::{Info, NO_EMAIL, Signature, Zone, trim};
 use crate::object::{CommitData, Object};
-
-/// What OCaml Irmin writes for an author without an e-mail address, and what is read back as none.
-const NO_EMAIL: &[u8] = b" <irmin@openmirage.org>";
-
-/// What OCaml trims from names: blanks of ASCII.
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0C)
-}
-
-fn trim(mut name: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = name
-        && is_blank(*first)
-    {
-        name = rest;
-    }
-    while let [rest @ .., last] = name
-        && is_blank(*last)
-    {
-        name = rest;
-    }
-    name
-}
 
 pub(super) fn encode(hash_len: usize, commit: &CommitData) -> Result<Bytes> {
     let mut out = Vec::with_capacity(256 + commit.info.message.len());
@@ -228,12 +206,8 @@ impl<'a> Reader<'a> {
         if !has_email(who) {
             return None;
         }
-        let len = match who.strip_suffix(NO_EMAIL) {
-            Some(name) if trim(name) == name => name.len(),
-            _ => who.len(),
-        };
-        let author = self.object.bytes.slice(line.start..line.start + len);
-        Some(Signature { author, date, zone })
+        let author = self.object.bytes.slice(line.start..line.start + who.len());
+        Some(Signature::of_git(author, date, zone))
     }
 
     fn headers(&mut self) -> Result<(Vec<(Bytes, Bytes)>, Bytes), Why> {
