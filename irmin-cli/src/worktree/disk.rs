@@ -170,7 +170,11 @@ impl Disk {
         options.write(true).create_new(true);
         set_mode(&mut options, entry.mode == EXEC);
         let mut opened = options.open(&file).map_err(failed)?;
-        copy(value, entry, &mut opened, &file)?;
+        if let Err(failure) = copy(value, entry, &mut opened, &file) {
+            // A part of a file would be in the way of the next attempt.
+            let _ = fs::remove_file(&file);
+            return Err(failure);
+        }
         stat(gix_index::fs::Metadata::from_file(&opened)).map_err(failed)
     }
 }
@@ -250,4 +254,38 @@ fn is_exec(found: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_exec(_: &fs::Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    /// A value whose second half cannot be read.
+    #[derive(Debug)]
+    struct Half;
+
+    impl ValueRead for Half {
+        fn len(&self) -> u64 {
+            2
+        }
+
+        fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> irmin_core::Result<usize> {
+            if offset > 0 {
+                return Err(Error::new(irmin_core::Code::Io, "unreadable"));
+            }
+            buffer[0] = b'x';
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_file_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk { root: dir.path().to_owned(), modes: true };
+        let entry = Entry { mode: 0o100_644, id: hash("blob", b"xy").unwrap() };
+        let failure = disk.write(b"dir/file", &entry, &mut Half).unwrap_err();
+        assert!(failure.message.contains("unreadable"), "{failure:?}");
+        assert_eq!(disk.look(b"dir/file").unwrap(), Found::Absent);
+    }
 }

@@ -175,6 +175,15 @@ impl WorkTree {
             "move them",
             &obstacles.untracked,
         )?;
+        // What a clone without values lacks is missed before anything is gone.
+        let hashes = plan.write.iter().map(|(_, entry)| Hash::new(entry.id.as_slice()));
+        let hashes: Vec<Hash> = hashes.collect::<Result<_, _>>()?;
+        let found = store.find_many(&hashes)?;
+        let missing = hashes.iter().zip(found).filter(|(_, found)| found.is_none());
+        let missing: Vec<Key> = missing.map(|(hash, _)| Key::from(*hash)).collect();
+        if !missing.is_empty() {
+            return Err(Error::missing_objects(missing).into());
+        }
         let touched = Touched { written: plan.write.len(), removed: self.removed(&plan) };
         for path in &plan.remove {
             self.disk.remove(path)?;

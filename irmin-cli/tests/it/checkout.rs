@@ -240,6 +240,25 @@ fn nothing_of_anybody_is_lost() {
     assert_eq!(status(&place), " M dir/b\nA  staged");
 }
 
+/// Nothing goes before everything that comes is known to be there.
+#[test]
+fn a_value_that_is_missing_stops_it() {
+    let Some(place) = place() else { return };
+    place.write("work/new", "a value that will be missing\n");
+    git(&place, &["add", "new"]);
+    git(&place, &["rm", "-q", "a", "dir/b"]);
+    git(&place, &["commit", "-q", "-m", "second"]);
+    let blob = git(&place, &["rev-parse", "HEAD:new"]);
+    irmin(&place, &["checkout", "main~1"]).ok();
+    let (dir, file) = blob.split_at(2);
+    fs::remove_file(place.path(&format!("work/.git/objects/{dir}/{file}"))).unwrap();
+    let told = irmin(&place, &["checkout", "main"]).fails(7);
+    assert!(told.contains(&blob), "{told}");
+    assert_eq!(status(&place), "");
+    assert_eq!((read(&place, "a"), read(&place, "dir/b")), ("a\n".into(), "b\n".into()));
+    assert!(!place.path("work/.git/index.lock").exists());
+}
+
 #[test]
 fn what_git_alone_does_right_is_left_to_it() {
     let Some(place) = place() else { return };
