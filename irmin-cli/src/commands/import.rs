@@ -234,6 +234,10 @@ impl ImportArgs {
 
     /// Reads a directory of files.
     fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if self.verify {
+            let message = "--verify is for streams: a directory tells no hash to compare with";
+            return Err(Failure::usage(message).into());
+        }
         let branch = written(session, repo)?;
         let options = self.message.options(format!("import {}", self.from.display()));
         let store = match session.settings.store {

@@ -181,3 +181,11 @@ fn graphs() {
         assert!(fs::read(place.path("-Tv.png")).unwrap().starts_with(b"\x89PNG"));
     }
 }
+
+/// What cannot be verified is not said to be.
+#[test]
+fn a_directory_is_not_verified() {
+    let place = Place::new();
+    place.write("in/a", "1");
+    assert!(place.run(["import", "in", "--verify"]).fails(2).contains("tells no hash"));
+}
