@@ -216,7 +216,10 @@ impl WorkTree {
             );
         }
         let config = self.git.config_snapshot();
+        // Those of the user are in a place of their own unless the settings name another.
         let own = config.trusted_path("core.attributesFile").ok().flatten();
+        let usual = || gix::path::env::xdg_config("attributes", &mut |name| std::env::var_os(name));
+        let own = own.or_else(usual);
         let files =
             index.files().filter(|(path, _)| is(path)).map(|(path, _)| self.disk.file(path));
         let mut files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;

@@ -277,6 +277,9 @@ fn what_git_alone_does_right_is_left_to_it() {
         refused(1, key);
         git(&place, &["config", "--unset", key]);
     }
+    place.write(".config/git/attributes", "*.psd filter=lfs\n");
+    refused(1, "filter=lfs");
+    fs::remove_file(place.path(".config/git/attributes")).unwrap();
     place.write("work/.git/info/attributes", "*.bin filter=lfs diff=lfs\n");
     refused(1, "filter=lfs");
     place.write("work/.git/info/attributes", "* text=auto\n");
