@@ -355,7 +355,7 @@ pub(crate) fn object(kind: Kind, id: &Hash, body: &[u8]) -> Result<Object> {
     if irmin_core::HashFunction::Sha1.digest(&bytes) != *id {
         return Err(Error::corrupt("object", id, "its bytes have another hash"));
     }
-    Ok(Object { kind, id: *id, bytes, children: Vec::new(), base: None })
+    Ok(Object::new(kind, *id, bytes))
 }
 
 /// What objects refer to outside themselves, and the entries of a pack they make.
@@ -367,9 +367,7 @@ fn encode(encoder: &mut Encoder, objects: &[Object]) -> Result<(Vec<Entry>, BTre
     let own: std::collections::HashSet<Oid> = entries.iter().map(|e| e.id).collect();
     let mut outside = BTreeSet::new();
     for object in objects {
-        let vouched = object.base.filter(|_| object.children.iter().any(|c| c.kept));
-        let children = object.children.iter().filter(|c| vouched.is_none() || !c.kept);
-        for key in children.map(|c| &c.key).chain(&vouched) {
+        for key in object.children.iter().map(|c| &c.key).chain(&object.base) {
             let id = oid::from_hash(&key.hash)?;
             if !own.contains(&id) {
                 outside.insert(id);

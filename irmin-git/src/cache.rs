@@ -35,7 +35,7 @@ impl Cache {
         if size > self.bound / 8 {
             return;
         }
-        let object = Object { children: Vec::new(), base: None, ..object.clone() };
+        let object = Object::new(object.kind, object.id, object.bytes.clone());
         let mut state = self.state.lock();
         if state.young_size + size > self.bound {
             state.old = core::mem::take(&mut state.young);
@@ -71,7 +71,7 @@ mod tests {
     fn object(n: u32) -> Object {
         let bytes = vec![0; 800];
         let id = HashFunction::Sha1.digest(&n.to_be_bytes());
-        Object { kind: Kind::Value, id, bytes: bytes.into(), children: Vec::new(), base: None }
+        Object::new(Kind::Value, id, bytes.into())
     }
 
     #[test]

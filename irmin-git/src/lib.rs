@@ -14,7 +14,7 @@
 //! let store = GitBackend::open_or_init(&path, &InitOptions::default(), &Options::default())?;
 //! let bytes = irmin_core::Bytes::from_static(b"blob 6\0hello\n");
 //! let id = HashFunction::Sha1.digest(&bytes);
-//! let blob = Object { kind: Kind::Value, id, bytes, children: Vec::new(), base: None };
+//! let blob = Object::new(Kind::Value, id, bytes);
 //! let done = store.publish(Batch { objects: vec![blob], ..Batch::default() })?;
 //! assert_eq!(done, Published::Done { keys: vec![id.into()] });
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -94,9 +94,9 @@ fn a_strict_store_refuses_objects_that_lie() {
     let wrong = vec![Child::from(Key::from(other.id))];
     let wrong = Object { children: wrong, ..dir.clone() };
     assert_eq!(code(vec![value.clone(), other, wrong]), Code::InvalidArgument);
-    let mut kept = dir.clone();
-    kept.children[0].kept = true;
-    assert_eq!(code(vec![value.clone(), kept]), Code::InvalidArgument, "kept without a base");
+    let base = Some(value.id.into());
+    let vouched = Object { children: Vec::new(), base, ..dir.clone() };
+    assert_eq!(code(vec![value.clone(), vouched]), Code::InvalidArgument, "not in the base");
     assert_eq!(code(vec![dir.clone(), value.clone()]), Code::MissingObjects, "parent first");
     let not_a_value = Object { kind: Kind::Commit, ..value.clone() };
     assert!(put(&store, vec![not_a_value]).is_err());

@@ -378,7 +378,7 @@ fn a_length_that_lies_takes_no_memory() {
     let id = inner.format().value(b"data").id;
     let object = |kind, id, bytes: Bytes, children: Vec<Key>| {
         let children = children.into_iter().map(irmin_core::Child::from).collect();
-        Object { kind, id, bytes, children, base: None }
+        Object { children, ..Object::new(kind, id, bytes) }
     };
     let objects = vec![
         object(Kind::Chunk, piece, data, vec![]),

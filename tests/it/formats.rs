@@ -50,18 +50,24 @@ impl Store {
     pub(crate) fn put(&self, object: Object) -> Key {
         self.puts.fetch_add(1, Ordering::Relaxed);
         self.format.verify(&object).unwrap();
-        let read = Object { children: Vec::new(), base: None, ..object.clone() };
+        let read = Object::new(object.kind, object.id, object.bytes.clone());
         let children = self.format.layout().children(&read).unwrap();
-        let named: Vec<Key> = object.children.iter().map(|child| child.key).collect();
-        assert_eq!(children.iter().map(|(_, child)| child.key).collect::<Vec<_>>(), named);
-        // What is vouched for by the base is in the base.
-        let kept: Vec<Key> = object.children.iter().filter(|c| c.kept).map(|c| c.key).collect();
-        if !kept.is_empty() {
-            let base = self.object(object.base.expect("kept children need a base")).unwrap();
-            let there = self.format.layout().children(&base).unwrap();
-            for key in kept {
-                assert!(there.iter().any(|(_, child)| child.key == key), "{key:?} is not in base");
-            }
+        // In the order of the bytes: what is not named is in the base.
+        let there = object.base.map_or(Vec::new(), |base| {
+            self.format.layout().children(&self.object(base).unwrap()).unwrap()
+        });
+        let mut named = object.children.iter().peekable();
+        for (_, child) in &children {
+            let key = child.key;
+            let is_named = named.next_if(|named| named.key == key).is_some();
+            let is_there = || there.iter().any(|(_, child)| child.key == key);
+            assert!(is_named || is_there(), "{key:?} is neither named nor in the base");
+        }
+        assert!(named.next().is_none(), "what is named is a child");
+        // What comes along is what the bytes decode to.
+        if let Some(dir) = &object.dir {
+            let decoded = self.format.layout().decode(object.id.into(), &read).unwrap();
+            assert_eq!(**dir, decoded);
         }
         let objects = &mut *self.objects.lock().unwrap();
         for (kind, child) in children {

@@ -61,7 +61,7 @@ proptest! {
             let head = if header { format!("{word} {}\0", bytes.len()) } else { String::new() };
             let bytes = Bytes::from([head.as_bytes(), &bytes].concat());
             let id = spec.hash.digest(&bytes);
-            let object = Object { kind, id, bytes, children: Vec::new(), base: None };
+            let object = Object::new(kind, id, bytes);
             let errors = [
                 layout.decode(id.into(), &object).err(),
                 layout.decode_commit(&object).err(),

@@ -117,7 +117,7 @@ impl Random {
 fn object(kind: Kind, word: &str, content: &[u8]) -> Object {
     let bytes = Bytes::from([format!("{word} {}\0", content.len()).as_bytes(), content].concat());
     let id = FormatSpec::git().hash.digest(&bytes);
-    Object { kind, id, bytes, children: Vec::new(), base: None }
+    Object::new(kind, id, bytes)
 }
 
 const MODES: [&str; 16] = [

@@ -126,7 +126,7 @@ fn replay_commit(store: &Store, table: &str, case: &Value) {
     let pre_image = unhex(text(case, "pre_hash_hex"));
     let id: Hash = text(case, "hash_hex").parse().unwrap();
     let bytes = Bytes::from(pre_image);
-    let object = Object { kind: Kind::Commit, id, bytes, children: Vec::new(), base: None };
+    let object = Object::new(Kind::Commit, id, bytes);
     store.format.verify(&object).unwrap();
     let decoded = store.format.layout().decode_commit(&object).unwrap();
     assert_eq!(decoded.tree, store.tree(&map_of(&case["tree"])), "{name}");
@@ -250,7 +250,7 @@ fn git_commits_are_as_git_shows_them() {
             let bytes = Bytes::from(format!("commit {}\0{raw}", raw.len()));
             let store = Store::new(FormatSpec::git());
             let id = store.format.hash().digest(&bytes);
-            let object = Object { kind: Kind::Commit, id, bytes, children: Vec::new(), base: None };
+            let object = Object::new(Kind::Commit, id, bytes);
             let commit = store.format.layout().decode_commit(&object).unwrap();
             let date = commit.info.author.date;
             let info = Info::new("ann <ann@example.org>", date, format!("op {}", date - 1000));

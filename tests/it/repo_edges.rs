@@ -177,7 +177,7 @@ fn short_hashes_with_too_many_candidates_are_ambiguous() {
         digits.push_str(&"0".repeat(40 - digits.len()));
         let bytes = Bytes::from_static(b"blob 0\0");
         let id = digits.parse().unwrap();
-        Object { kind: Kind::Value, id, bytes, children: Vec::new(), base: None }
+        Object::new(Kind::Value, id, bytes)
     });
     let batch = Batch { objects: objects.collect(), ..Batch::default() };
     repo.backend().publish(batch).unwrap();

@@ -101,7 +101,7 @@ fn well_made(slice: &Slice) -> BTreeSet<Hash> {
     for SliceObject { kind, id, bytes } in &slice.objects {
         assert_eq!(format.hash().digest(bytes), *id);
         let (kind, id, bytes) = (*kind, *id, bytes.clone());
-        let object = irmin_core::Object { kind, id, bytes, children: Vec::new(), base: None };
+        let object = irmin_core::Object::new(kind, id, bytes);
         for (_, child) in format.layout().children(&object).unwrap() {
             let late = all.contains(&child.key.hash) && !before.contains(&child.key.hash);
             assert!(!late, "{kind} {id} comes before what it refers to");

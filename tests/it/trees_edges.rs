@@ -373,7 +373,7 @@ fn put_inner(repo: &Repo, depth: u8, len: u8, slots: &[(u8, Key)]) -> Key {
     }
     let id = repo.format().hash().digest(&bytes);
     let (kind, bytes) = (irmin_core::Kind::Inode, Bytes::from(bytes));
-    let object = Object { kind, id, bytes, children: Vec::new(), base: None };
+    let object = Object::new(kind, id, bytes);
     repo.backend().publish(Batch { objects: vec![object], ..Batch::default() }).unwrap();
     id.into()
 }

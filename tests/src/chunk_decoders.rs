@@ -16,7 +16,7 @@ pub fn chunk(data: &[u8]) -> bool {
         ..FormatSpec::irmin_mem()
     };
     let inner = Arc::new(MemoryBackend::new(Format::new(spec)));
-    let object = |kind, bytes: Bytes, id| Object { kind, id, bytes, children: vec![], base: None };
+    let object = |kind, bytes: Bytes, id| Object::new(kind, id, bytes);
     let mut objects = Vec::new();
     let mut whole = Vec::new();
     for n in 0..8 {

@@ -111,7 +111,7 @@ pub fn git_tag(data: &[u8]) -> bool {
     let layout = format.layout();
     let read = |bytes: Bytes| {
         let id = HashFunction::Sha1.digest(&bytes);
-        layout.decode_tag(&Object { kind: Kind::Tag, id, bytes, children: Vec::new(), base: None })
+        layout.decode_tag(&Object::new(Kind::Tag, id, bytes))
     };
     let _ = read(Bytes::copy_from_slice(data));
     let Ok(tag) = read(Bytes::from(with_header("tag", data))) else { return false };
@@ -255,7 +255,7 @@ fn with_header(kind: &str, data: &[u8]) -> Vec<u8> {
 
 fn object(format: &Format, kind: Kind, bytes: &[u8]) -> Object {
     let bytes = Bytes::copy_from_slice(bytes);
-    Object { kind, id: format.hash().digest(&bytes), bytes, children: Vec::new(), base: None }
+    Object::new(kind, format.hash().digest(&bytes), bytes)
 }
 
 fn commit(format: &Format, data: &[u8]) -> bool {

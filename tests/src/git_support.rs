@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use irmin_core::backend::{Batch, Expected, Note, RefEdit, Target};
-use irmin_core::{Bytes, Child, Hash, HashFunction, Key, Kind, Object, RefName};
+use irmin_core::{Child, Hash, HashFunction, Key, Kind, Object, RefName};
 
 /// Whether there is a git; says so on the test's output if not.
 #[must_use]
@@ -74,13 +74,9 @@ pub fn fsck(dir: &Path) {
 pub fn object(kind: Kind, word: &str, body: &[u8], children: &[Hash]) -> Object {
     let mut bytes = format!("{word} {}\0", body.len()).into_bytes();
     bytes.extend_from_slice(body);
-    Object {
-        kind,
-        id: HashFunction::Sha1.digest(&bytes),
-        bytes: Bytes::from(bytes),
-        children: children.iter().map(|h| Child::from(Key::from(*h))).collect(),
-        base: None,
-    }
+    let children = children.iter().map(|h| Child::from(Key::from(*h))).collect();
+    let id = HashFunction::Sha1.digest(&bytes);
+    Object { children, ..Object::new(kind, id, bytes.into()) }
 }
 
 /// A value.

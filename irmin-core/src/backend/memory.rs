@@ -74,8 +74,12 @@ enum Decoded {
 
 impl Record {
     fn of(object: Object) -> Self {
+        let decoded = OnceLock::new();
+        if let Some(dir) = object.own_dir() {
+            let _ = decoded.set(Decoded::Dir(dir.clone()));
+        }
         let Object { kind, id, bytes, .. } = object;
-        Record { id, kind, bytes, decoded: OnceLock::new() }
+        Record { id, kind, bytes, decoded }
     }
 
     /// The decoded object; nothing for one of another kind, or what is damaged.
@@ -85,7 +89,7 @@ impl Record {
             let decoded = match self.kind {
                 Kind::Node | Kind::Inode => {
                     let dir = layout.decode(Key::from(id), &self.object(id)).ok()?;
-                    Decoded::Dir(Arc::new(dir.resident()))
+                    Decoded::Dir(Arc::new(dir))
                 }
                 Kind::Commit => {
                     Decoded::Commit(Arc::new(layout.decode_commit(&self.object(id)).ok()?))
@@ -99,7 +103,7 @@ impl Record {
 
     fn object(&self, id: Hash) -> Object {
         let (kind, bytes) = (self.kind, self.bytes.clone());
-        Object { kind, id, bytes, children: Vec::new(), base: None }
+        Object::new(kind, id, bytes)
     }
 }
 
@@ -173,8 +177,7 @@ impl MemoryBackend {
         let mut keys = Vec::with_capacity(objects.len());
         let mut absent = Vec::new();
         for object in objects {
-            let children = object.children.iter().filter(|child| !child.kept);
-            let hashes = children.map(|child| child.key.hash);
+            let hashes = object.children.iter().map(|child| child.key.hash);
             let there = |hash: &Hash| new.contains(hash) || stored.contains(hash);
             absent.extend(hashes.filter(|hash| !there(hash)).map(Key::from));
             keys.push(Key::from(object.id));
@@ -337,7 +340,7 @@ mod tests {
         let bytes = Bytes::copy_from_slice(text.as_bytes());
         let children = children.iter().map(|c| Child::from(Key::from(c.id))).collect();
         let id = store.format().hash().digest(&bytes);
-        Object { kind: Kind::Node, id, bytes, children, base: None }
+        Object { children, ..Object::new(Kind::Node, id, bytes) }
     }
 
     #[test]

@@ -213,10 +213,10 @@ pub type OnRefChange = Arc<dyn Fn(&RefChange) + Send + Sync>;
 /// For implementers:
 /// - a locator is a hint: check that the record has the key's hash, else look it up, else answer
 ///   `None`; never return bytes of another object, never reuse a locator;
-/// - a publish is refused whole if a child that is neither in the batch nor
-///   [`kept`](crate::Child::kept) is absent (`missing_objects`, or `collected`); so it is if the
-///   object that a ref shall stand for is neither in the batch nor in the store, while a symbolic
-///   ref may stand for one that does not exist yet;
+/// - a publish is refused whole if a child that an object [names](crate::Object::children) is
+///   neither in the batch nor in the store (`missing_objects`, or `collected`); so it is if the
+///   object that a ref shall stand for is, while a symbolic ref may stand for one that does not
+///   exist yet;
 /// - a name that is new in a batch clashes with the others of the batch and with every ref that
 ///   there is, also with one that the batch removes, as in git; expectations are checked first;
 /// - an object that is there already may be put again, which changes nothing;

@@ -63,9 +63,10 @@ pub struct Dir {
     /// Where the objects are that it refers to, in a store that says so.
     pub(crate) locators: Locators,
     /// What it refers to, where its store keeps that in memory anyway.
-    pub(crate) below: Option<Below>,
+    pub(crate) below: Below,
 }
 
+#[derive(PartialEq)]
 pub(crate) enum Body {
     /// All the entries, in ascending order of names.
     Entries(Box<[Item]>),
@@ -74,7 +75,7 @@ pub(crate) enum Body {
 }
 
 /// Where one entry is in the bytes of its object.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Item {
     pub(crate) name_at: u32,
     pub(crate) name_len: u32,
@@ -83,7 +84,7 @@ pub(crate) struct Item {
 }
 
 /// Where one slot is in the bytes of its object.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Slot {
     pub(crate) index: u32,
     pub(crate) hash_at: u32,
@@ -93,7 +94,7 @@ pub(crate) struct Slot {
 ///
 /// Apart from the entries: few stores have any, and a smaller entry is more of them in a line of
 /// the processor's cache.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Locators(Box<[(u32, Locator)]>);
 
 impl Locators {
@@ -102,7 +103,10 @@ impl Locators {
         Locators(known.into_boxed_slice())
     }
 
-    fn of(&self, hash_at: u32) -> Locator {
+    pub(crate) fn of(&self, hash_at: u32) -> Locator {
+        if self.0.is_empty() {
+            return Locator::NONE;
+        }
         let at = self.0.binary_search_by_key(&hash_at, |(at, _)| *at).ok();
         at.and_then(|at| self.0.get(at)).map_or(Locator::NONE, |(_, locator)| *locator)
     }
@@ -111,8 +115,8 @@ impl Locators {
 /// The directories that one refers to, by place in its table, where they were asked for before: to
 /// go down a path is to follow them, not to look up a hash for every step.
 ///
-/// Only for stores that keep all that was ever decoded: elsewhere a directory would hold on to
-/// what a cache dropped.
+/// Filled only with directories of a store that keeps all that was ever decoded: of another one it
+/// would hold on to what a cache dropped.
 #[derive(Default)]
 pub(crate) struct Below(OnceLock<Box<[OnceLock<Arc<Dir>>]>>);
 
@@ -128,31 +132,24 @@ impl Drop for Below {
     fn drop(&mut self) {
         let mut dirs: Vec<Arc<Dir>> = self.take().collect();
         while let Some(dir) = dirs.pop() {
-            let below = Arc::into_inner(dir).and_then(|mut last| last.below.take());
-            dirs.extend(below.into_iter().flat_map(|mut below| below.take()));
+            dirs.extend(Arc::into_inner(dir).into_iter().flat_map(|mut last| last.below.take()));
         }
     }
 }
 
 impl Dir {
-    /// The same directory, which from now on remembers the ones below it: see [`Below`].
-    pub(crate) fn resident(self) -> Self {
-        Dir { below: Some(Below::default()), ..self }
-    }
-
     /// What is remembered to be at a place in its table.
     pub(crate) fn child(&self, at: usize) -> Option<&Arc<Dir>> {
-        self.below.as_ref()?.0.get()?.get(at)?.get()
+        self.below.0.get()?.get(at)?.get()
     }
 
-    /// Remembers what is at a place in its table, if both are of a store that keeps everything.
+    /// Remembers what is at a place in its table: a directory that its store keeps.
     pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
-        let Some(below) = self.below.as_ref().filter(|_| child.below.is_some()) else { return };
         let len = match &self.body {
             Body::Entries(items) => items.len(),
             Body::Slots(slots) => slots.len(),
         };
-        let cells = below.0.get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        let cells = self.below.0.get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
         if let Some(cell) = cells.get(at) {
             let _ = cell.set(child.clone());
         }
@@ -160,11 +157,24 @@ impl Dir {
 
     /// The key at a place in its table; its own for a place that is not there.
     pub(crate) fn child_key(&self, at: usize) -> Key {
-        let key = match &self.body {
-            Body::Entries(items) => items.get(at).map(|item| self.key_at(item.hash_at)),
-            Body::Slots(slots) => slots.get(at).map(|slot| self.key_at(slot.hash_at)),
-        };
-        key.unwrap_or(self.key)
+        self.child_hash_at(at).map_or(self.key, |at| self.key_at(at))
+    }
+
+    /// The keys of all that its table refers to.
+    pub(crate) fn child_keys(&self) -> impl Iterator<Item = Key> + '_ {
+        (0..).map_while(|at| self.child_hash_at(at)).map(|at| self.key_at(at))
+    }
+
+    /// Where its store keeps what a place in its table refers to.
+    pub(crate) fn child_locator(&self, at: usize) -> Locator {
+        self.child_hash_at(at).map_or(Locator::NONE, |at| self.locators.of(at))
+    }
+
+    fn child_hash_at(&self, at: usize) -> Option<u32> {
+        match &self.body {
+            Body::Entries(items) => items.get(at).map(|item| item.hash_at),
+            Body::Slots(slots) => slots.get(at).map(|slot| slot.hash_at),
+        }
     }
 
     /// The key that the object was read by.
@@ -234,6 +244,19 @@ impl Dir {
         self.bytes.get(range).unwrap_or_default()
     }
 }
+
+/// Whether two directories are one object, decoded alike.
+impl PartialEq for Dir {
+    fn eq(&self, other: &Self) -> bool {
+        let size = |dir: &Dir| (dir.len, dir.depth, dir.hash_len);
+        self.key == other.key
+            && size(self) == size(other)
+            && self.bytes == other.bytes
+            && self.body == other.body
+            && self.locators == other.locators
+    }
+}
+impl Eq for Dir {}
 
 impl fmt::Debug for Dir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

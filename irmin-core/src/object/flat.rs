@@ -8,6 +8,7 @@ use super::dir::{Body, Item};
 use super::layout::{OnChange, OnEntry};
 use super::{Dir, Edit, Entry, EntryKind, Position};
 use crate::error::{Code, Error, Result};
+use crate::id::{Key, Locator};
 
 impl Dir {
     /// The entries of this object, ascending; none for an inner node of a trie.
@@ -118,15 +119,32 @@ impl<'a> Ent<'a> {
         }
     }
 
-    pub(crate) fn entry(&self) -> Entry {
+    pub(crate) fn kind(&self) -> EntryKind {
         match self {
-            Ent::Old(dir, item) => dir.entry(item),
-            Ent::New(_, entry) => **entry,
+            Ent::Old(_, item) => item.kind,
+            Ent::New(_, entry) => entry.kind,
         }
     }
 
-    pub(crate) fn is_old(&self) -> bool {
-        matches!(self, Ent::Old(..))
+    pub(crate) fn hash(&self) -> &'a [u8] {
+        match self {
+            Ent::Old(dir, item) => dir.hash_bytes(item),
+            Ent::New(_, entry) => entry.key.hash.as_bytes(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Ent::Old(dir, item) => dir.entry(item).key,
+            Ent::New(_, entry) => entry.key,
+        }
+    }
+
+    pub(crate) fn locator(&self) -> Locator {
+        match self {
+            Ent::Old(dir, item) => dir.locators.of(item.hash_at),
+            Ent::New(_, entry) => entry.key.at,
+        }
     }
 }
 

@@ -227,7 +227,7 @@ impl Format {
     }
 
     fn object(&self, kind: Kind, bytes: Bytes, children: Vec<Child>) -> Object {
-        Object { kind, id: self.hash().digest(&bytes), bytes, children, base: None }
+        Object { children, ..Object::new(kind, self.hash().digest(&bytes), bytes) }
     }
 
     /// The key of the empty directory, and its object.

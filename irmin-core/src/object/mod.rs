@@ -19,6 +19,7 @@ pub mod irmin;
 mod layout;
 mod tag;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -78,13 +79,33 @@ pub struct Object {
     pub bytes: Bytes,
     /// What it refers to, in canonical order.
     ///
-    /// Complete when an object is written. When it is read it is complete or empty: an engine
-    /// that has neither locators nor inline values to give leaves it empty, and
-    /// [`Layout::children`] finds them in the bytes.
+    /// When an object is written it is all that its `base` does not refer to: of a wide directory
+    /// with one change it is one child. When it is read it is complete or empty: an engine that
+    /// has neither locators nor inline values to give leaves it empty, and [`Layout::children`]
+    /// finds them in the bytes.
     pub children: Vec<Child>,
     /// The directory object that this one was edited from: a hint for deltas, and the voucher of
-    /// the children marked [`Child::kept`].
+    /// the children that are not named.
     pub base: Option<Key>,
+    /// What the bytes decode to, with the locators of all that they refer to, from the layout that
+    /// made them: a store that keeps its directories decoded takes it over.
+    pub dir: Option<Arc<Dir>>,
+}
+
+impl Object {
+    /// An object that says nothing of its children.
+    #[must_use]
+    pub fn new(kind: Kind, id: Hash, bytes: Bytes) -> Self {
+        Object { kind, id, bytes, children: Vec::new(), base: None, dir: None }
+    }
+
+    /// The directory that came along, if it is of these very bytes.
+    pub(crate) fn own_dir(&self) -> Option<&Arc<Dir>> {
+        self.dir.as_ref().filter(|dir| {
+            let same = dir.bytes.as_ptr() == self.bytes.as_ptr();
+            same && dir.bytes.len() == self.bytes.len() && dir.key.hash == self.id
+        })
+    }
 }
 
 impl Hashed for Object {
@@ -100,12 +121,10 @@ pub struct Child {
     pub key: Key,
     /// Its canonical bytes, where an engine keeps small values in their parent's record.
     pub inline: Option<Bytes>,
-    /// Whether the object's `base` refers to it too, so that its presence follows from the base's.
-    pub kept: bool,
 }
 
 impl From<Key> for Child {
     fn from(key: Key) -> Self {
-        Child { key, inline: None, kept: false }
+        Child { key, inline: None }
     }
 }

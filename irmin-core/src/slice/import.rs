@@ -155,7 +155,7 @@ impl Import<'_> {
         self.bytes = self.bytes.saturating_add(object.bytes.len());
         let SliceObject { kind, id, bytes } = object;
         let children = children.into_iter().map(|(_, child)| child).collect();
-        self.batch.push(Object { kind, id, bytes, children, base: None });
+        self.batch.push(Object { children, ..Object::new(kind, id, bytes) });
         if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -287,7 +287,7 @@ fn check(format: &Format, object: &SliceObject) -> Result<Vec<(Kind, Child)>> {
     }
     let (kind, id, bytes) = (object.kind, object.id, object.bytes.clone());
     same(kind, &id, &format.hash().digest(&bytes))?;
-    let object = Object { kind, id, bytes, children: Vec::new(), base: None };
+    let object = Object::new(kind, id, bytes);
     let layout = format.layout();
     match kind {
         Kind::Value => drop(layout.decode_value(&object)?),

@@ -200,6 +200,16 @@ impl Store {
         Ok(dir)
     }
 
+    /// What a place in a directory refers to, if the backend keeps it decoded.
+    fn resident(&self, dir: &Dir, at: usize) -> Option<Arc<Dir>> {
+        if let Some(child) = dir.child(at) {
+            return Some(child.clone());
+        }
+        let child = self.backend.resident_dir(&dir.child_key(at))?;
+        dir.remember(at, &child);
+        Some(child)
+    }
+
     fn load_one(&self, key: Key) -> Result<Arc<Dir>> {
         let resident = self.backend.resident_dir(&key);
         let known = resident.or_else(|| self.cache.lock().get(&key.hash));
@@ -213,23 +223,18 @@ impl Store {
 
 impl Source for Store {
     fn children(&self, places: &[(&Dir, usize)]) -> Result<Vec<Arc<Dir>>> {
-        let known = |(dir, at): &(&Dir, usize)| dir.child(*at).cloned();
-        if let Some(dirs) = places.iter().map(known).collect() {
+        if let Some(dirs) = places.iter().map(|(dir, at)| self.resident(dir, *at)).collect() {
             return Ok(dirs);
         }
         let keys: Vec<Key> = places.iter().map(|(dir, at)| dir.child_key(*at)).collect();
-        let dirs = self.load(&keys)?;
-        places.iter().zip(&dirs).for_each(|((dir, at), child)| dir.remember(*at, child));
-        Ok(dirs)
+        self.load(&keys)
     }
 
     fn child(&self, dir: &Dir, at: usize) -> Result<Arc<Dir>> {
-        if let Some(known) = dir.child(at) {
-            return Ok(known.clone());
+        match self.resident(dir, at) {
+            Some(child) => Ok(child),
+            None => self.load_one(dir.child_key(at)),
         }
-        let child = self.load_one(dir.child_key(at))?;
-        dir.remember(at, &child);
-        Ok(child)
     }
 
     fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {

@@ -241,7 +241,7 @@ mod tests {
     fn value(body: &[u8]) -> Object {
         let bytes = oid::pre_image(Kind::Value, body).unwrap();
         let id = HashFunction::Sha1.digest(&bytes);
-        Object { kind: Kind::Value, id, bytes: bytes.into(), children: Vec::new(), base: None }
+        Object::new(Kind::Value, id, bytes.into())
     }
 
     /// Bytes that do not compress.

@@ -129,7 +129,7 @@ impl World {
         let body: Vec<u8> = entries.into_iter().flat_map(|(_, entry)| entry).collect();
         let bytes = Bytes::from([format!("tree {}\0", body.len()).as_bytes(), &body].concat());
         let id = format.hash().digest(&bytes);
-        objects.push(Object { kind: Kind::Node, id, bytes, children: Vec::new(), base: None });
+        objects.push(Object::new(Kind::Node, id, bytes));
         id
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Splitter<'a> {
     ) -> Result<()> {
         let id = self.format.hash().digest(&bytes);
         self.size += bytes.len();
-        self.pieces.push(Object { kind: Kind::Chunk, id, bytes, children, base: None });
+        self.pieces.push(Object { children, ..Object::new(Kind::Chunk, id, bytes) });
         if self.size >= BATCH {
             self.flush()?;
         }
@@ -159,7 +159,7 @@ impl Root {
     /// The object, under the hash of the value.
     pub(super) fn object(self, id: Hash) -> Object {
         let Root { bytes, children } = self;
-        Object { kind: Kind::ChunkIndex, id, bytes, children, base: None }
+        Object { children, ..Object::new(Kind::ChunkIndex, id, bytes) }
     }
 }
 

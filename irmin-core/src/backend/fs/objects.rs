@@ -99,7 +99,7 @@ impl Coding {
         };
         let from = usize::from(self.tag(kind).is_none());
         let bytes = Bytes::from(file).slice(from..);
-        Ok(Object { kind, id, bytes, children: Vec::new(), base: None })
+        Ok(Object::new(kind, id, bytes))
     }
 
     /// The kind of the object of a file, which is made its pre-image where that has a tag.
@@ -168,7 +168,7 @@ impl Coding {
         if kind != Kind::ChunkIndex && self.hash.digest(&bytes) != id {
             return Err(bad("the bytes of its file have another hash"));
         }
-        Ok(Object { kind, id, bytes, children, base: None })
+        Ok(Object { children, ..Object::new(kind, id, bytes) })
     }
 
     /// Reads an object.

@@ -72,7 +72,7 @@ impl<'a> Pending<'a> {
         let mut before: BTreeSet<Hash> = BTreeSet::new();
         let mut absent = Vec::new();
         for object in objects {
-            for child in object.children.iter().filter(|child| !child.kept) {
+            for child in &object.children {
                 let hash = child.key.hash;
                 if !before.contains(&hash) && !self.reaches(&hash)? {
                     absent.push(Key::from(hash));
@@ -149,7 +149,7 @@ impl<'a> Pending<'a> {
     fn level(&self, object: &Object) -> usize {
         let level = |hash: &Hash| self.objects.get(hash).map_or(0, |pending| pending.level);
         let base = object.base.map_or(0, |base| level(&base.hash));
-        let children = object.children.iter().filter(|child| !child.kept);
+        let children = object.children.iter();
         children.map(|child| level(&child.key.hash).saturating_add(1)).fold(base, usize::max)
     }
 

@@ -1,6 +1,6 @@
 //! What a strict store refuses: every breach of the callers' half of the contract.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,52 +38,63 @@ pub(super) fn check_key(state: &State, key: &Key) -> Result<()> {
     }
 }
 
-/// Checks one object against the store and what was staged before it.
+/// Checks one object against the store and what was staged before it: what it refers to.
 pub(super) fn check_object(
     format: &Format,
     state: &State,
     staged: &Staged,
     object: &Object,
-) -> Result<()> {
+) -> Result<Vec<(Kind, Child)>> {
     format.verify(object)?;
     let expected = format.layout().children(object)?;
-    let same = expected.len() == object.children.len()
-        && expected.iter().zip(&object.children).all(|((_, a), b)| a.key == b.key);
-    if !same {
-        let (id, kind) = (object.id, object.kind);
-        return Err(breach(format!("the children of {kind} {id} are not those in its bytes")));
-    }
     if let Some(base) = &object.base {
         check_key(state, base)?;
     }
-    for ((kind, _), child) in expected.iter().zip(&object.children) {
-        check_child(format, state, staged, object, *kind, child)?;
+    let vouched = vouched(format, state, staged, object)?;
+    let mut named = object.children.iter().peekable();
+    for (kind, child) in &expected {
+        let hash = child.key.hash;
+        let named = named.next_if(|named| named.key == child.key);
+        if named.is_none() && !vouched.contains(&hash) {
+            let why =
+                format!("{hash}, a child of {}, is named by neither it nor its base", object.id);
+            return Err(breach(why));
+        }
+        check_child(state, staged, object, *kind, named.map_or(&child.key, |named| &named.key))?;
     }
-    Ok(())
+    if let Some(child) = named.next() {
+        let why = format!("{} is named by {}, and no child of it there", child.key.hash, object.id);
+        return Err(breach(why));
+    }
+    for key in object.own_dir().into_iter().flat_map(|dir| dir.child_keys()) {
+        check_locator(state, staged, &key)?;
+    }
+    Ok(expected)
+}
+
+/// Checks the locator of something that is there.
+fn check_locator(state: &State, staged: &Staged, key: &Key) -> Result<()> {
+    match staged.get(&key.hash) {
+        None => check_key(state, key),
+        Some(found) if key.at == Locator::NONE || key.at == found.at => Ok(()),
+        Some(_) => {
+            Err(breach(format!("{} is in the batch and named by another locator", key.hash)))
+        }
+    }
 }
 
 fn check_child(
-    format: &Format,
     state: &State,
     staged: &Staged,
     parent: &Object,
     expected: Kind,
-    child: &Child,
+    key: &Key,
 ) -> Result<()> {
-    let hash = child.key.hash;
-    let found = staged.get(&hash).or_else(|| state.objects.get(&hash));
-    if child.kept && !base_has(format, state, staged, parent, &hash)? {
-        let id = parent.id;
-        return Err(breach(format!("{hash}, kept by {id}, is no child of the base of {id}")));
-    }
-    let Some(found) = found else {
+    let hash = key.hash;
+    let Some(found) = staged.get(&hash).or_else(|| state.objects.get(&hash)) else {
         return Err(state.absent(hash));
     };
-    if !staged.contains_key(&hash) {
-        check_key(state, &child.key)?;
-    } else if child.key.at != Locator::NONE && child.key.at != found.at {
-        return Err(breach(format!("{hash} is in the batch and named by another locator")));
-    }
+    check_locator(state, staged, key)?;
     let fits = match expected {
         Kind::Node => matches!(found.object.kind, Kind::Node | Kind::Inode),
         Kind::Value => matches!(found.object.kind, Kind::Value | Kind::ChunkIndex),
@@ -96,18 +107,18 @@ fn check_child(
     Err(breach(format!("{} refers to {actual} {hash} as a {expected}", parent.id)))
 }
 
-/// Whether the base of an object, which must be there, refers to this one.
-fn base_has(
+/// What the base of an object refers to: the base must be there.
+fn vouched(
     format: &Format,
     state: &State,
     staged: &Staged,
     object: &Object,
-    hash: &Hash,
-) -> Result<bool> {
-    let Some(base) = &object.base else { return Ok(false) };
+) -> Result<BTreeSet<Hash>> {
+    let Some(base) = &object.base else { return Ok(BTreeSet::new()) };
     let found = staged.get(&base.hash).or_else(|| state.objects.get(&base.hash));
     let Some(found) = found else { return Err(state.absent(base.hash)) };
-    Ok(format.layout().children(&found.object)?.iter().any(|(_, child)| child.key.hash == *hash))
+    let children = format.layout().children(&found.object)?;
+    Ok(children.into_iter().map(|(_, child)| child.key.hash).collect())
 }
 
 /// The object with its children and their locators, as an engine with locators reads it.

@@ -95,7 +95,7 @@ impl State {
     ) -> Result<Vec<Key>> {
         let mut keys = Vec::with_capacity(objects.len());
         for object in objects {
-            check_object(format, self, staged, &object)?;
+            let children = check_object(format, self, staged, &object)?;
             let there = staged.get(&object.id).or_else(|| self.objects.get(&object.id));
             let at = there.map_or_else(
                 || Locator(NEXT_LOCATOR.fetch_add(1, Ordering::Relaxed) as u64),
@@ -103,6 +103,8 @@ impl State {
             );
             self.issued.insert(at.0, object.id);
             let hash = object.id;
+            let children = children.into_iter().map(|(_, child)| child).collect();
+            let object = Object { children, ..Object::new(object.kind, hash, object.bytes) };
             staged.insert(hash, Stored { object, at });
             keys.push(Key { hash, at });
         }

@@ -268,13 +268,7 @@ mod tests {
     fn round_trip(commit: &CommitData) -> (Bytes, CommitData) {
         let bytes = encode(20, commit).unwrap();
         let id = HashFunction::Sha1.digest(&bytes);
-        let object = Object {
-            kind: Kind::Commit,
-            id,
-            bytes: bytes.clone(),
-            children: Vec::new(),
-            base: None,
-        };
+        let object = Object::new(Kind::Commit, id, bytes.clone());
         (bytes, decode(20, &object).unwrap())
     }
 
@@ -327,7 +321,7 @@ mod tests {
         let id = HashFunction::Sha1.digest(&bytes);
         let children = core::iter::once(&commit.tree).chain(&commit.parents);
         let children = children.map(|key| crate::object::Child::from(*key)).collect();
-        let object = Object { kind: Kind::Commit, id, bytes, children, base: None };
+        let object = Object { children, ..Object::new(Kind::Commit, id, bytes) };
         let parents = decode(20, &object).unwrap().parents;
         assert_eq!(parents.iter().map(|key| key.at.0).collect::<Vec<_>>(), [1, 2, 2]);
     }

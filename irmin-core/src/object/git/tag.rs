@@ -113,7 +113,7 @@ mod tests {
 
     fn object(bytes: Bytes) -> Object {
         let id = HashFunction::Sha1.digest(&bytes);
-        Object { kind: Kind::Tag, id, bytes, children: Vec::new(), base: None }
+        Object::new(Kind::Tag, id, bytes)
     }
 
     fn stored(text: &str) -> Object {

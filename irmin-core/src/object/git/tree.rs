@@ -11,7 +11,7 @@ use super::{content, with_header};
 use crate::error::{Code, Error, Result};
 use crate::hash::HashFunction;
 use crate::id::{Key, Locator};
-use crate::object::dir::{Body, Item, Locators};
+use crate::object::dir::{Below, Body, Item, Locators};
 use crate::object::{Child, Dir, Edit, Entry, EntryKind, Kind, Metadata, Object};
 
 const TYPE: u32 = 0o170_000;
@@ -151,7 +151,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
         body: Body::Entries(Box::default()),
         locators,
-        below: None,
+        below: Below::default(),
     };
     let ascending = |items: &[Item]| {
         items.windows(2).all(|pair| match pair {
@@ -263,8 +263,7 @@ impl Rewrite<'_> {
         let old_len = self.base.map_or(0, |dir| dir.bytes.len());
         let more: usize = self.new.iter().map(|(name, _)| name.len() + function.len() + 8).sum();
         let mut out = Vec::with_capacity(old_len.saturating_add(more));
-        let count = self.base.map_or(0, |dir| dir.items().len());
-        let mut children = Vec::with_capacity(count.saturating_add(self.new.len()));
+        let mut children = Vec::with_capacity(self.new.len());
         self.merge(function.len(), &mut out, &mut children)?;
         let bytes = with_header("tree", out.len(), |all| all.extend_from_slice(&out));
         if u32::try_from(bytes.len()).is_err() {
@@ -272,7 +271,10 @@ impl Rewrite<'_> {
             return Err(Error::new(Code::PayloadTooLarge, why));
         }
         let id = function.digest(&bytes);
-        Ok(Object { kind: Kind::Node, id, bytes, children, base: self.base.map(Dir::key) })
+        // What vouches for the entries that stay, if any does.
+        let stays = |dir: &&Dir| dir.items().len() > self.gone.len();
+        let base = self.base.filter(stays).map(Dir::key);
+        Ok(Object { children, base, ..Object::new(Kind::Node, id, bytes) })
     }
 
     fn merge(&self, hash_len: usize, out: &mut Vec<u8>, children: &mut Vec<Child>) -> Result<()> {
@@ -309,9 +311,6 @@ impl Rewrite<'_> {
                     let shown = name.escape_ascii();
                     let why = format!("`{shown}` clashes with an entry whose name has a slash");
                     return Err(Error::new(Code::InvalidPath, why));
-                }
-                if let Some(key) = child(dir, item) {
-                    children.push(Child { key, inline: None, kept: true });
                 }
             }
             at = end;

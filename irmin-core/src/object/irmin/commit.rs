@@ -105,7 +105,7 @@ mod tests {
 
     fn object(bytes: Bytes) -> Object {
         let id = HASH.digest(&bytes);
-        Object { kind: Kind::Commit, id, bytes, children: Vec::new(), base: None }
+        Object::new(Kind::Commit, id, bytes)
     }
 
     #[test]

@@ -8,13 +8,17 @@
 //! which follows), the name and the hash; in a leaf the name comes first.
 
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::varint::{Reader, Why, put, put_boxed};
+use bytes::Bytes;
+
+use super::varint::{Reader, Why, number_len, put, put_boxed};
+use super::walk::slot_hash;
 use super::{IrminLayout, Params};
 use crate::error::{Code, Error, Result};
 use crate::id::{Key, Locator};
-use crate::object::dir::{Body, Item, Locators, Slot};
+use crate::object::dir::{Below, Body, Item, Locators, Slot};
 use crate::object::flat::Ent;
 use crate::object::{Child, Dir, EntryKind, Kind, Metadata, Object};
 
@@ -43,6 +47,14 @@ fn tags(params: Params, name: &[u8], kind: EntryKind) -> Result<(u8, Option<u8>)
             );
             Err(Error::new(Code::Unrepresentable, why))
         }
+    }
+}
+
+/// How many bytes these take.
+fn tags_len(kind: EntryKind) -> usize {
+    match kind {
+        EntryKind::Node | EntryKind::Value(Metadata::Normal) => 1,
+        EntryKind::Value(_) | EntryKind::Opaque(_) => 2,
     }
 }
 
@@ -77,10 +89,22 @@ pub(super) fn decode(layout: &IrminLayout, key: Key, object: &Object) -> Result<
     let mut decoder = Decoder { layout, object, reader, locators: Vec::new() };
     let (len, depth, body) =
         decoder.run().map_err(|why| Error::corrupt("directory", &object.id, why))?;
-    let locators = Locators::new(decoder.locators);
+    let locators = decoder.locators;
+    Ok(dir(layout, key, (len, depth), object.bytes.clone(), body, locators))
+}
+
+/// A directory object of a number of entries and a depth.
+fn dir(
+    layout: &IrminLayout,
+    key: Key,
+    (len, depth): (u64, u32),
+    bytes: Bytes,
+    body: Body,
+    locators: Vec<(u32, Locator)>,
+) -> Dir {
     let hash_len = u8::try_from(layout.hash.len()).unwrap_or(u8::MAX);
-    let bytes = object.bytes.clone();
-    Ok(Dir { key, len, depth, bytes, hash_len, body, locators, below: None })
+    let locators = Locators::new(locators);
+    Dir { key, len, depth, bytes, hash_len, body, locators, below: Below::default() }
 }
 
 struct Decoder<'a> {
@@ -219,61 +243,160 @@ pub(super) fn entries_object(
     base: Option<Key>,
     entries: &[Ent<'_>],
 ) -> Result<Object> {
-    let hash_len = layout.hash.len();
-    let names: usize = entries.iter().map(|entry| entry.name().len()).sum();
-    let mut out = Vec::with_capacity(names + entries.len() * (hash_len + 4) + 8);
-    let mut children = Vec::with_capacity(entries.len());
-    out.push(if flat { FLAT } else { LEAF });
-    put(&mut out, entries.len() as u64);
-    let mut push = |entry: &Ent<'_>| -> Result<()> {
-        let (name, value) = (entry.name(), entry.entry());
-        if value.key.hash.len() != hash_len {
+    let mut encoder = Encoder::new(layout, flat, base, entries);
+    if flat {
+        entries.iter().rev().try_for_each(|entry| encoder.entry(entry))?;
+        encoder.items.reverse();
+    } else {
+        entries.iter().try_for_each(|entry| encoder.entry(entry))?;
+    }
+    encoder.object(entries.len() as u64)
+}
+
+/// Writes entries, and the table of where they are.
+struct Encoder<'a> {
+    layout: &'a IrminLayout,
+    flat: bool,
+    base: Option<Key>,
+    /// Whether the base vouches for any entry.
+    kept: bool,
+    out: Vec<u8>,
+    items: Vec<Item>,
+    children: Vec<Child>,
+    locators: Vec<(u32, Locator)>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(layout: &'a IrminLayout, flat: bool, base: Option<Key>, entries: &[Ent<'_>]) -> Self {
+        let hash_len = layout.hash.len();
+        let len = |entry: &Ent<'_>| {
+            let name = entry.name().len();
+            hash_len + name + number_len(name as u64) + tags_len(entry.kind())
+        };
+        let len = entries.iter().map(len).sum::<usize>() + 1 + number_len(entries.len() as u64);
+        let mut out = Vec::with_capacity(len);
+        out.push(if flat { FLAT } else { LEAF });
+        put(&mut out, entries.len() as u64);
+        let items = Vec::with_capacity(entries.len());
+        let (children, locators) = (Vec::new(), Vec::new());
+        Encoder { layout, flat, base, kept: false, out, items, children, locators }
+    }
+
+    fn entry(&mut self, entry: &Ent<'_>) -> Result<()> {
+        let (name, kind) = (entry.name(), entry.kind());
+        let start = self.out.len();
+        let header = number_len(name.len() as u64);
+        match entry {
+            Ent::Old(dir, item) if is_inode(dir) != self.flat => {
+                // As it is in its old object.
+                let before = if self.flat { tags_len(kind) } else { 0 } + header;
+                let from = (item.name_at as usize).saturating_sub(before);
+                let to = (item.hash_at as usize).saturating_add(self.layout.hash.len());
+                self.out.extend_from_slice(dir.bytes.get(from..to).unwrap_or_default());
+            }
+            _ => self.encode(name, kind, entry.hash())?,
+        }
+        let hash_at = offset_of(self.out.len().saturating_sub(self.layout.hash.len()))?;
+        let name_at = start + header + if self.flat { tags_len(kind) } else { 0 };
+        let (name_at, name_len) = (offset_of(name_at)?, offset_of(name.len())?);
+        self.items.push(Item { name_at, name_len, hash_at, kind });
+        let at = entry.locator();
+        if at != Locator::NONE {
+            self.locators.push((hash_at, at));
+        }
+        match (self.base, entry) {
+            (Some(_), Ent::Old(..)) => self.kept = true,
+            _ => self.children.push(entry.key().into()),
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, name: &[u8], kind: EntryKind, hash: &[u8]) -> Result<()> {
+        let hash_len = self.layout.hash.len();
+        if hash.len() != hash_len {
             let why =
                 format!("`{}` refers to a hash that has not {hash_len} bytes", name.escape_ascii());
             return Err(Error::new(Code::Unrepresentable, why));
         }
-        let (tag, mode) = tags(layout.params, name, value.kind)?;
-        if !flat {
-            put_boxed(&mut out, name);
+        let (tag, mode) = tags(self.layout.params, name, kind)?;
+        if !self.flat {
+            put_boxed(&mut self.out, name);
         }
-        out.push(tag);
-        out.extend(mode);
-        if flat {
-            put_boxed(&mut out, name);
+        self.out.push(tag);
+        self.out.extend(mode);
+        if self.flat {
+            put_boxed(&mut self.out, name);
         }
-        out.extend_from_slice(value.key.hash.as_bytes());
-        let kept = base.is_some() && entry.is_old();
-        children.push(Child { key: value.key, inline: None, kept });
+        self.out.extend_from_slice(hash);
         Ok(())
-    };
-    if flat {
-        entries.iter().rev().try_for_each(&mut push)?;
-    } else {
-        entries.iter().try_for_each(&mut push)?;
     }
-    let kind = if flat { Kind::Node } else { Kind::Inode };
-    seal(layout, kind, out, children, base)
+
+    fn object(self, len: u64) -> Result<Object> {
+        let kind = if self.flat { Kind::Node } else { Kind::Inode };
+        let body = Body::Entries(self.items.into_boxed_slice());
+        let base = self.base.filter(|_| self.kept);
+        let object = seal(self.layout, kind, self.out, self.children, base)?;
+        Ok(with_dir(self.layout, object, (len, 0), body, self.locators))
+    }
 }
 
-/// An inner node.
+/// What a slot of a new inner node refers to.
+pub(super) enum Part<'a> {
+    /// What this place of its base does.
+    Old(&'a Dir, usize),
+    /// A new part.
+    New(Key),
+}
+
+/// An inner node; the old ones among its parts are all of one base.
 pub(super) fn inner_object(
     layout: &IrminLayout,
     depth: u32,
     len: u64,
-    base: Option<Key>,
-    slots: Vec<(u32, Child)>,
+    slots: &[(u32, Part<'_>)],
 ) -> Result<Object> {
-    let mut out = Vec::with_capacity(slots.len() * (layout.hash.len() + 2) + 16);
+    let hash_len = layout.hash.len();
+    let header =
+        1 + number_len(u64::from(depth)) + number_len(len) + number_len(slots.len() as u64);
+    let numbers = slots.iter().map(|(index, _)| number_len(u64::from(*index))).sum::<usize>();
+    let mut out = Vec::with_capacity(header + numbers + slots.len() * hash_len);
     out.push(INNER);
     put(&mut out, u64::from(depth));
     put(&mut out, len);
     put(&mut out, slots.len() as u64);
-    for (index, child) in &slots {
+    let mut table = Vec::with_capacity(slots.len());
+    let (mut children, mut locators, mut base) = (Vec::new(), Vec::new(), None);
+    for (index, part) in slots {
         put(&mut out, u64::from(*index));
-        out.extend_from_slice(child.key.hash.as_bytes());
+        let hash_at = offset_of(out.len())?;
+        table.push(Slot { index: *index, hash_at });
+        let at = match part {
+            Part::Old(dir, place) => {
+                base = Some(dir.key());
+                out.extend_from_slice(slot_hash(dir, *place).unwrap_or_default());
+                dir.child_locator(*place)
+            }
+            Part::New(key) => {
+                children.push(Child::from(*key));
+                out.extend_from_slice(key.hash.as_bytes());
+                key.at
+            }
+        };
+        if at != Locator::NONE {
+            locators.push((hash_at, at));
+        }
     }
-    let children: Vec<Child> = slots.into_iter().map(|(_, child)| child).collect();
-    seal(layout, Kind::Inode, out, children, base)
+    let object = seal(layout, Kind::Inode, out, children, base)?;
+    let body = Body::Slots(table.into_boxed_slice());
+    Ok(with_dir(layout, object, (len, depth), body, locators))
+}
+
+fn too_long() -> Error {
+    Error::new(Code::PayloadTooLarge, "a directory would have 4 GiB or more in one object")
+}
+
+fn offset_of(at: usize) -> Result<u32> {
+    u32::try_from(at).map_err(|_| too_long())
 }
 
 fn seal(
@@ -283,12 +406,21 @@ fn seal(
     children: Vec<Child>,
     base: Option<Key>,
 ) -> Result<Object> {
-    if u32::try_from(bytes.len()).is_err() {
-        let why = format!("a {kind} would have 4 GiB or more in one object");
-        return Err(Error::new(Code::PayloadTooLarge, why));
-    }
+    offset_of(bytes.len())?;
     let id = layout.hash.digest(&bytes);
-    Ok(Object { kind, id, bytes: bytes.into(), children, base })
+    Ok(Object { children, base, ..Object::new(kind, id, bytes.into()) })
+}
+
+/// The object with what it decodes to.
+fn with_dir(
+    layout: &IrminLayout,
+    object: Object,
+    size: (u64, u32),
+    body: Body,
+    locators: Vec<(u32, Locator)>,
+) -> Object {
+    let dir = dir(layout, Key::from(object.id), size, object.bytes.clone(), body, locators);
+    Object { dir: Some(Arc::new(dir)), ..object }
 }
 
 #[cfg(test)]
@@ -322,9 +454,9 @@ mod tests {
     }
 
     fn inner(layout: &IrminLayout, depth: u32, len: u64, slots: &[u32]) -> Object {
-        let child = Child::from(Key::from(layout.hash.digest(b"part")));
-        let slots = slots.iter().map(|index| (*index, child.clone())).collect();
-        inner_object(layout, depth, len, None, slots).unwrap()
+        let part = |index: &u32| (*index, Part::New(layout.hash.digest(b"part").into()));
+        let slots: Vec<_> = slots.iter().map(part).collect();
+        inner_object(layout, depth, len, &slots).unwrap()
     }
 
     /// The bytes that the parts of a decoded object encode to.
@@ -335,9 +467,9 @@ mod tests {
                 entries_object(layout, !is_inode(dir), None, &all).unwrap()
             }
             Body::Slots(slots) => {
-                let child = |(at, slot): (usize, &Slot)| (slot.index, dir.child_key(at).into());
-                let slots = slots.iter().enumerate().map(child).collect();
-                inner_object(layout, dir.depth, dir.len, None, slots).unwrap()
+                let part = |(at, slot): (usize, &Slot)| (slot.index, Part::Old(dir, at));
+                let slots: Vec<_> = slots.iter().enumerate().map(part).collect();
+                inner_object(layout, dir.depth, dir.len, &slots).unwrap()
             }
         }
     }
@@ -345,7 +477,7 @@ mod tests {
     fn accepts(layout: &IrminLayout, bytes: &[u8]) -> bool {
         let bytes = bytes::Bytes::copy_from_slice(bytes);
         let id = layout.hash.digest(&bytes);
-        let object = Object { kind: Kind::Node, id, bytes, children: Vec::new(), base: None };
+        let object = Object::new(Kind::Node, id, bytes);
         match decode(layout, Key::from(id), &object) {
             Ok(dir) => {
                 assert_eq!(again(layout, &dir).bytes, object.bytes);

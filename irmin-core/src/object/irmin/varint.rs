@@ -25,6 +25,12 @@ pub(in crate::object) fn put_boxed(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// How many bytes [`put`] writes for a number.
+pub(in crate::object) fn number_len(number: u64) -> usize {
+    let bits = u64::BITS - (number | 1).leading_zeros();
+    usize::try_from(bits.div_ceil(7)).unwrap_or(usize::MAX)
+}
+
 /// Reads bytes from the front; every read is checked.
 #[derive(Clone, Copy)]
 pub(in crate::object) struct Reader<'a> {

@@ -9,13 +9,14 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::node::Part;
 use super::walk::{Held, is_inner, load_parts, slots};
 use super::{IrminLayout, node};
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
-use crate::object::{Child, Dir, Edit, Source};
+use crate::object::{Dir, Edit, Source};
 
 pub(super) fn write(
     layout: &IrminLayout,
@@ -97,10 +98,9 @@ impl Builder<'_, '_> {
         for part in entries.chunk_by_mut(|a, b| slot(a) == slot(b)) {
             let index = part.first().map_or(0, slot);
             // The depth is bounded by the number of bits that the order looks at.
-            children.push((index, Child::from(self.trie(depth + 1, base, part)?)));
+            children.push((index, Part::New(self.trie(depth + 1, base, part)?)));
         }
-        // The entries below are where they were before; the parts are all new.
-        let object = node::inner_object(self.layout, depth, len, base, children)?;
+        let object = node::inner_object(self.layout, depth, len, &children)?;
         (self.put)(object)
     }
 }
@@ -271,6 +271,26 @@ impl<'a> Editor<'a> {
         Ok(())
     }
 
+    /// What becomes of the slots of a visited inner node, in their order.
+    fn plan(&self, visit: &Visit<'a>) -> Vec<(u32, Plan)> {
+        let mut below = visit.below.iter().peekable();
+        let mut added = visit.added.iter().peekable();
+        let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.added.len());
+        let changed = |number: usize| self.visits.get(number).is_some_and(|visit| visit.changed);
+        for (at, old) in slots(&visit.dir).iter().enumerate() {
+            while let Some((index, range)) = added.next_if(|(index, _)| *index < old.index) {
+                plans.push((*index, Plan::Add(range.clone())));
+            }
+            let plan = match below.next_if(|(index, _)| *index == old.index) {
+                Some((_, number)) if changed(*number) => Plan::Visit(*number),
+                Some(_) | None => Plan::Keep(at),
+            };
+            plans.push((old.index, plan));
+        }
+        plans.extend(added.map(|(index, range)| (*index, Plan::Add(range.clone()))));
+        plans
+    }
+
     /// The second pass: the key of what a visited part becomes, or none if it becomes empty.
     fn build(&self, number: usize, builder: &mut Builder<'_, '_>) -> Result<Option<Key>> {
         let Some(visit) = self.visits.get(number) else { return Ok(None) };
@@ -292,23 +312,18 @@ impl<'a> Editor<'a> {
             return (builder.put)(object).map(Some);
         }
         let mut children = Vec::with_capacity(self.layout.order.fanout() as usize);
-        for (index, plan) in plan(visit) {
+        for (index, plan) in self.plan(visit) {
             let child = match plan {
-                Plan::Keep(at) => {
-                    Some(Child { key: visit.dir.child_key(at), inline: None, kept: true })
-                }
+                Plan::Keep(at) => Some(Part::Old(&visit.dir, at)),
                 // The depth of what was decoded is bounded.
-                Plan::Visit(number) => self.build(number, builder)?.map(|new| Child {
-                    kept: self.visits.get(number).is_some_and(|visit| !visit.changed),
-                    ..Child::from(new)
-                }),
+                Plan::Visit(number) => self.build(number, builder)?.map(Part::New),
                 Plan::Add(range) => {
                     let added = self.range(range).iter();
                     let mut placed: Vec<Placed<'_>> = added
                         .filter_map(|(at, e)| Some((*at, Ent::New(e.name, e.entry.as_ref()?))))
                         .collect();
                     let below = visit.depth + 1;
-                    Some(Child::from(builder.trie(below, None, &mut placed)?))
+                    Some(Part::New(builder.trie(below, None, &mut placed)?))
                 }
             };
             children.extend(child.map(|child| (index, child)));
@@ -316,7 +331,7 @@ impl<'a> Editor<'a> {
         if children.is_empty() {
             return Err(miscounted(&key));
         }
-        let object = node::inner_object(self.layout, visit.depth, visit.len, Some(key), children)?;
+        let object = node::inner_object(self.layout, visit.depth, visit.len, &children)?;
         (builder.put)(object).map(Some)
     }
 
@@ -361,7 +376,7 @@ impl<'a> Editor<'a> {
             if !is_inner(&visit.dir) {
                 dirs.push(visit.dir.clone());
             }
-            for (_, plan) in plan(visit) {
+            for (_, plan) in self.plan(visit) {
                 match plan {
                     Plan::Keep(at) => wanted.push((visit.dir.clone(), at)),
                     Plan::Visit(below) => stack.extend(self.visits.get(below)),
@@ -399,25 +414,6 @@ enum Plan {
     Keep(usize),
     Visit(usize),
     Add(Range<usize>),
-}
-
-/// What becomes of the slots of a visited inner node, in their order.
-fn plan(visit: &Visit<'_>) -> Vec<(u32, Plan)> {
-    let mut below = visit.below.iter().peekable();
-    let mut added = visit.added.iter().peekable();
-    let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.added.len());
-    for (at, old) in slots(&visit.dir).iter().enumerate() {
-        while let Some((index, range)) = added.next_if(|(index, _)| *index < old.index) {
-            plans.push((*index, Plan::Add(range.clone())));
-        }
-        let plan = match below.next_if(|(index, _)| *index == old.index) {
-            Some((_, number)) => Plan::Visit(*number),
-            None => Plan::Keep(at),
-        };
-        plans.push((old.index, plan));
-    }
-    plans.extend(added.map(|(index, range)| (*index, Plan::Add(range.clone()))));
-    plans
 }
 
 /// The place of a slot in an inner node.
