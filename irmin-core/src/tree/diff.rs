@@ -1,6 +1,5 @@
 //! What differs between two trees, at a cost of the differences.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -152,13 +151,15 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
         return Ok(Vec::new());
     }
     let (old, new) = (place_of(old), place_of(new));
-    let mut names: BTreeMap<Step, Seen> = BTreeMap::new();
+    let mut names: Vec<(Step, Seen)> = Vec::new();
     changed_below(old.as_ref(), new.as_ref(), &mut names)?;
     for place in [&old, &new].into_iter().flatten() {
-        for (step, _) in place.edits().into_iter().flatten() {
-            names.insert(step.clone(), Seen::Edited);
-        }
+        let edits = place.edits().into_iter().flatten();
+        names.extend(edits.map(|(step, _)| (step.clone(), Seen::Edited)));
     }
+    // An edit counts, whatever is below it.
+    names.sort_by(|(a, seen), (b, other)| a.cmp(b).then(other.is_edited().cmp(&seen.is_edited())));
+    names.dedup_by(|(step, _), (kept, _)| step == kept);
     let mut pairs = Vec::with_capacity(names.len());
     for (step, seen) in names {
         let (a, b) = match seen {
@@ -185,6 +186,12 @@ enum Seen {
     Edited,
 }
 
+impl Seen {
+    fn is_edited(&self) -> bool {
+        matches!(self, Seen::Edited)
+    }
+}
+
 fn place_of(raw: Option<&Raw>) -> Option<Place<'_>> {
     match raw {
         Some(Raw { root: Slot::Node(link), store }) => Some(link.resolve(store.as_ref())),
@@ -205,7 +212,7 @@ fn look_up(place: Option<&Place<'_>>, step: &Step) -> Result<Option<Raw>> {
 fn changed_below(
     old: Option<&Place<'_>>,
     new: Option<&Place<'_>>,
-    names: &mut BTreeMap<Step, Seen>,
+    names: &mut Vec<(Step, Seen)>,
 ) -> Result<()> {
     let base = |place: Option<&Place<'_>>| -> Result<Option<Arc<Dir>>> {
         place.map_or(Ok(None), Place::base)
@@ -220,7 +227,7 @@ fn changed_below(
     let limit = limit.saturating_mul(2);
     let mut met = 0_usize;
     let mut note = |name: &[u8], a: Option<Entry>, b: Option<Entry>| {
-        names.insert(Step::foreign(name), Seen::Entries(a, b));
+        names.push((Step::foreign(name), Seen::Entries(a, b)));
         met += 1;
         if met > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -239,7 +246,7 @@ fn changed_below(
             // Hashes of two formats say nothing of each other: every name is a candidate.
             for place in [old, new].into_iter().flatten() {
                 for (name, _) in place.entries(limit)? {
-                    names.insert(name, Seen::Edited);
+                    names.push((name, Seen::Edited));
                 }
             }
         }

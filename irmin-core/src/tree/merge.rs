@@ -6,7 +6,7 @@
 //! whole, whatever is below it, and the result is the tree of one side with the changes of the
 //! other on top.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -143,10 +143,7 @@ impl Merge<'_> {
         if theirs.is_empty() {
             return Ok(());
         }
-        let mut ours: BTreeMap<_, _> = changed(base, triple.ours.as_ref())?
-            .into_iter()
-            .map(|Pair { step, new, .. }| (step, new))
-            .collect();
+        let mut ours = changed(base, triple.ours.as_ref())?.into_iter().peekable();
         let stores = [&triple.base, &triple.ours, &triple.theirs].into_iter().flatten();
         for store in stores.filter_map(|raw| raw.store.as_ref()).take(1) {
             self.visits.add(Some(store), theirs.len().saturating_add(ours.len()))?;
@@ -154,7 +151,9 @@ impl Merge<'_> {
         for Pair { step, old, new } in theirs {
             check_step(&triple.path, &step)?;
             let path = triple.path.child(step.as_bytes());
-            let Some(our) = ours.remove(&step) else {
+            // Both are in the order of names.
+            while ours.next_if(|our| our.step < step).is_some() {}
+            let Some(Pair { new: our, .. }) = ours.next_if(|our| our.step == step) else {
                 self.take(&path, new)?;
                 continue;
             };

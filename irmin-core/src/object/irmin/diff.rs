@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::ops::ControlFlow;
 
 use super::IrminLayout;
-use super::walk::{Held, is_inner, load_parts, slot_hash, slots};
+use super::walk::{Held, is_inner, load_parts, slots};
 use crate::error::Result;
 use crate::object::dir::{Item, Slot};
 use crate::object::flat;
@@ -134,19 +135,22 @@ fn load(source: &dyn Source, tasks: &mut [Task<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Whether both sides are the same part, as their hashes say.
-fn same_part(a: &Side<'_>, b: &Side<'_>) -> bool {
-    match (a, b) {
-        (Side::Part(a, i), Side::Part(b, j)) => slot_hash(a, *i) == slot_hash(b, *j),
-        _ => false,
-    }
-}
-
 /// The pairs of the slots that differ, the last slot first.
 fn split<'a>(layout: &IrminLayout, task: Task<'a>) -> Vec<Task<'a>> {
-    let Task { depth, a, b } = task;
-    let mut a = a.split(layout, depth).into_iter().rev().peekable();
-    let mut b = b.split(layout, depth).into_iter().rev().peekable();
+    let depth = task.depth.saturating_add(1);
+    if let (Some(a), Some(b)) = (task.a.inner(), task.b.inner()) {
+        let mut tasks = Vec::new();
+        differing(a, b, &mut |left, right| {
+            let side = |dir: &Held<'a>, at: Option<usize>| {
+                at.map_or(Side::Empty, |at| Side::Part(dir.clone(), at))
+            };
+            tasks.push(Task { depth, a: side(a, left), b: side(b, right) });
+        });
+        tasks.reverse();
+        return tasks;
+    }
+    let mut a = task.a.split(layout, task.depth).into_iter().rev().peekable();
+    let mut b = task.b.split(layout, task.depth).into_iter().rev().peekable();
     let mut tasks = Vec::new();
     loop {
         let next = a.peek().map(|(index, _)| *index).max(b.peek().map(|(index, _)| *index));
@@ -154,8 +158,35 @@ fn split<'a>(layout: &IrminLayout, task: Task<'a>) -> Vec<Task<'a>> {
         let side = |side: Option<(u32, Side<'a>)>| side.map_or(Side::Empty, |(_, side)| side);
         let left = side(a.next_if(|(at, _)| *at == index));
         let right = side(b.next_if(|(at, _)| *at == index));
-        if !same_part(&left, &right) {
-            tasks.push(Task { depth: depth.saturating_add(1), a: left, b: right });
+        tasks.push(Task { depth, a: left, b: right });
+    }
+}
+
+/// Calls `f` for the places of the slots that differ between two inner nodes, as their hashes say:
+/// most of them are equal, and nothing is made of those.
+fn differing(a: &Dir, b: &Dir, f: &mut dyn FnMut(Option<usize>, Option<usize>)) {
+    let (mut left, mut right) = (slots(a).iter().enumerate(), slots(b).iter().enumerate());
+    let (mut l, mut r) = (left.next(), right.next());
+    loop {
+        let order = match (l, r) {
+            (None, None) => return,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((_, x)), Some((_, y))) => x.index.cmp(&y.index),
+        };
+        let pair = (l.filter(|_| order.is_le()), r.filter(|_| order.is_ge()));
+        let same = match pair {
+            (Some((_, x)), Some((_, y))) => a.hash_at(x.hash_at) == b.hash_at(y.hash_at),
+            _ => false,
+        };
+        if !same {
+            f(pair.0.map(|(at, _)| at), pair.1.map(|(at, _)| at));
+        }
+        if order.is_le() {
+            l = left.next();
+        }
+        if order.is_ge() {
+            r = right.next();
         }
     }
 }
