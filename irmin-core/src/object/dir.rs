@@ -8,7 +8,8 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::hash::Hash;
+use super::{Child, Kind, Object};
+use crate::hash::{Hash, HashFunction};
 use crate::id::{Key, Locator};
 use crate::lock::OnceLock;
 
@@ -66,12 +67,13 @@ pub struct Dir {
     pub(crate) below: Below,
 }
 
-#[derive(PartialEq)]
+/// The table of a directory object, which versions of it share that differ in hashes alone.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Body {
     /// All the entries, in ascending order of names.
-    Entries(Box<[Item]>),
+    Entries(Arc<[Item]>),
     /// The occupied slots of an inner node of a hash trie, in ascending order.
-    Slots(Box<[Slot]>),
+    Slots(Arc<[Slot]>),
 }
 
 /// Where one entry is in the bytes of its object.
@@ -101,6 +103,17 @@ impl Locators {
     /// Those that the engine gave, of hashes that are in the order of the bytes.
     pub(crate) fn new(known: Vec<(u32, Locator)>) -> Self {
         Locators(known.into_boxed_slice())
+    }
+
+    /// The same with those of some hashes replaced, which are in the order of the bytes.
+    fn replaced(&self, changes: &[(u32, Key)]) -> Self {
+        let changed = |at: &u32| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
+        let mut known: Vec<(u32, Locator)> =
+            self.0.iter().filter(|(at, _)| !changed(at)).copied().collect();
+        let new = changes.iter().map(|(at, key)| (*at, key.at));
+        known.extend(new.filter(|(_, locator)| *locator != Locator::NONE));
+        known.sort_unstable_by_key(|(at, _)| *at);
+        Locators::new(known)
     }
 
     pub(crate) fn of(&self, hash_at: u32) -> Locator {
@@ -145,11 +158,8 @@ impl Dir {
 
     /// Remembers what is at a place in its table: a directory that its store keeps.
     pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
-        let len = match &self.body {
-            Body::Entries(items) => items.len(),
-            Body::Slots(slots) => slots.len(),
-        };
-        let cells = self.below.0.get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        let cells =
+            self.below.0.get_or_init(|| (0..self.places()).map(|_| OnceLock::new()).collect());
         if let Some(cell) = cells.get(at) {
             let _ = cell.set(child.clone());
         }
@@ -158,6 +168,50 @@ impl Dir {
     /// The key at a place in its table; its own for a place that is not there.
     pub(crate) fn child_key(&self, at: usize) -> Key {
         self.child_hash_at(at).map_or(self.key, |at| self.key_at(at))
+    }
+
+    /// The object in which some places refer to something else, and all else is as it is: what
+    /// changing values makes of all directories above them. The places are those of the table.
+    pub(crate) fn replaced(
+        &self,
+        kind: Kind,
+        function: HashFunction,
+        changes: &[(usize, Key)],
+    ) -> Object {
+        let mut bytes = self.bytes.to_vec();
+        let mut children: Vec<(u32, Key)> = Vec::with_capacity(changes.len());
+        for (at, key) in changes {
+            let Some(hash_at) = self.child_hash_at(*at) else { continue };
+            let start = hash_at as usize;
+            let hash = key.hash.as_bytes();
+            if let Some(old) = bytes.get_mut(start..start.saturating_add(hash.len())) {
+                old.copy_from_slice(hash);
+            }
+            children.push((hash_at, *key));
+        }
+        children.sort_unstable_by_key(|(hash_at, _)| *hash_at);
+        let locators = self.locators.replaced(&children);
+        let (id, bytes) = (function.digest(&bytes), Bytes::from(bytes));
+        let dir = Dir {
+            key: Key::from(id),
+            bytes: bytes.clone(),
+            body: self.body.clone(),
+            locators,
+            below: Below::default(),
+            ..*self
+        };
+        // What vouches for the children that stay, if any does.
+        let base = (children.len() < self.places()).then_some(self.key);
+        let children = children.into_iter().map(|(_, key)| Child::from(key)).collect();
+        Object { children, base, dir: Some(Arc::new(dir)), ..Object::new(kind, id, bytes) }
+    }
+
+    /// How many places its table has.
+    fn places(&self) -> usize {
+        match &self.body {
+            Body::Entries(items) => items.len(),
+            Body::Slots(slots) => slots.len(),
+        }
     }
 
     /// The keys of all that its table refers to.

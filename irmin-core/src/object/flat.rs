@@ -40,6 +40,11 @@ impl Dir {
         item.kind == entry.kind && self.hash_bytes(item) == entry.key.hash.as_bytes()
     }
 
+    /// Whether the item can refer to what this entry does where it stands.
+    pub(crate) fn fits(&self, item: &Item, entry: &Entry) -> bool {
+        item.kind == entry.kind && entry.key.hash.len() == usize::from(self.hash_len)
+    }
+
     /// Where a scan stands after this item: the name, without a copy.
     pub(crate) fn position(&self, item: &Item) -> Position {
         let start = item.name_at as usize;

@@ -1,8 +1,8 @@
 //! Trees: a mode, a space, a name, a NUL and a hash per entry, in git's order.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
@@ -149,7 +149,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         depth: 0,
         bytes: object.bytes.clone(),
         hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
-        body: Body::Entries(Box::default()),
+        body: Body::Entries(Arc::default()),
         locators,
         below: Below::default(),
     };
@@ -166,7 +166,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
             return Err(Error::corrupt("directory", &object.id, why));
         }
     }
-    dir.body = Body::Entries(items.into_boxed_slice());
+    dir.body = Body::Entries(items.into());
     Ok(dir)
 }
 

@@ -76,6 +76,11 @@ pub(super) fn is_inode(dir: &Dir) -> bool {
     dir.bytes.first() != Some(&FLAT)
 }
 
+/// What the object of a decoded directory is.
+pub(super) fn kind(dir: &Dir) -> Kind {
+    if is_inode(dir) { Kind::Inode } else { Kind::Node }
+}
+
 pub(super) fn decode(layout: &IrminLayout, key: Key, object: &Object) -> Result<Dir> {
     if !matches!(object.kind, Kind::Node | Kind::Inode) {
         let why = format!("it is a {}", object.kind);
@@ -122,14 +127,14 @@ impl Decoder<'_> {
             (FLAT, _) => {
                 let mut items = self.entries(true, bound.map(u64::from))?;
                 items.reverse();
-                (items.len() as u64, 0, Body::Entries(items.into_boxed_slice()))
+                (items.len() as u64, 0, Body::Entries(items.into()))
             }
             (LEAF, Some(_)) => {
                 let items = self.entries(false, Some(u64::from(self.layout.order.fanout())))?;
                 if items.is_empty() {
                     return Err("a leaf has no entries");
                 }
-                (items.len() as u64, 0, Body::Entries(items.into_boxed_slice()))
+                (items.len() as u64, 0, Body::Entries(items.into()))
             }
             (INNER, Some(bound)) => self.slots(u64::from(bound))?,
             _ => return Err("it begins like no directory of this format"),
@@ -210,7 +215,7 @@ impl Decoder<'_> {
             }
             slots.push(Slot { index: number, hash_at: self.hash(index)? });
         }
-        Ok((len, depth, Body::Slots(slots.into_boxed_slice())))
+        Ok((len, depth, Body::Slots(slots.into())))
     }
 }
 
@@ -333,7 +338,7 @@ impl<'a> Encoder<'a> {
 
     fn object(self, len: u64) -> Result<Object> {
         let kind = if self.flat { Kind::Node } else { Kind::Inode };
-        let body = Body::Entries(self.items.into_boxed_slice());
+        let body = Body::Entries(self.items.into());
         let base = self.base.filter(|_| self.kept);
         let object = seal(self.layout, kind, self.out, self.children, base)?;
         Ok(with_dir(self.layout, object, (len, 0), body, self.locators))
@@ -387,7 +392,7 @@ pub(super) fn inner_object(
         }
     }
     let object = seal(layout, Kind::Inode, out, children, base)?;
-    let body = Body::Slots(table.into_boxed_slice());
+    let body = Body::Slots(table.into());
     Ok(with_dir(layout, object, (len, depth), body, locators))
 }
 

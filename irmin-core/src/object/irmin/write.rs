@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
-use crate::object::{Dir, Edit, Source};
+use crate::object::{Dir, Edit, Kind, Object, Source};
 
 pub(super) fn write(
     layout: &IrminLayout,
@@ -39,6 +39,15 @@ fn write_entries(
     edits: &[Edit<'_>],
     put: &mut Put<'_>,
 ) -> Result<Key> {
+    if let Some(dir) = base
+        && let Some(changes) = replacements(dir, edits.iter())
+    {
+        return if changes.is_empty() {
+            Ok(dir.key())
+        } else {
+            put(dir.replaced(node::kind(dir), layout.hash, &changes))
+        };
+    }
     let old = base.into_iter().flat_map(|dir| dir.items().iter().map(move |item| (dir, item)));
     let mut entries = Vec::with_capacity(edits.len());
     let changed = flat::merge(old, edits.iter(), &mut entries);
@@ -46,6 +55,26 @@ fn write_entries(
         Some(dir) if !changed => Ok(dir.key()),
         _ => Builder { layout, put }.root(base.map(Dir::key), &entries),
     }
+}
+
+/// The entries that edits make refer to something else, if that is all that they do.
+fn replacements<'e>(
+    dir: &Dir,
+    edits: impl Iterator<Item = &'e Edit<'e>>,
+) -> Option<Vec<(usize, Key)>> {
+    let mut changes = Vec::new();
+    for edit in edits {
+        let at = dir.search(dir.items(), edit.name);
+        match (at.ok().and_then(|at| Some((at, dir.items().get(at)?))), &edit.entry) {
+            (Some((_, item)), Some(entry)) if dir.is(item, entry) => {}
+            (Some((at, item)), Some(entry)) if dir.fits(item, entry) => {
+                changes.push((at, entry.key));
+            }
+            (None, None) => {}
+            _ => return None,
+        }
+    }
+    Some(changes)
 }
 
 /// Whether a directory with so many entries is one flat object.
@@ -311,6 +340,9 @@ impl<'a> Editor<'a> {
             let object = node::entries_object(self.layout, false, None, &entries)?;
             return (builder.put)(object).map(Some);
         }
+        if let Some(object) = self.replaced(visit, builder)? {
+            return (builder.put)(object).map(Some);
+        }
         let mut children = Vec::with_capacity(self.layout.order.fanout() as usize);
         for (index, plan) in self.plan(visit) {
             let child = match plan {
@@ -335,8 +367,31 @@ impl<'a> Editor<'a> {
         (builder.put)(object).map(Some)
     }
 
+    /// An inner node in which parts are replaced, if that is all there is to do.
+    fn replaced(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Option<Object>> {
+        let below = |(_, number): &(u32, usize)| self.visits.get(*number);
+        let emptied = visit.below.iter().filter_map(below).any(|below| below.len == 0);
+        if emptied || !visit.added.is_empty() || visit.len != visit.dir.len() {
+            return Ok(None);
+        }
+        let mut changes = Vec::with_capacity(visit.below.len());
+        for (index, number) in &visit.below {
+            let changed = self.visits.get(*number).is_some_and(|below| below.changed);
+            let Some(at) = find_slot(&visit.dir, *index).filter(|_| changed) else { continue };
+            // The depth of what was decoded is bounded.
+            if let Some(key) = self.build(*number, builder)? {
+                changes.push((at, key));
+            }
+        }
+        Ok(Some(visit.dir.replaced(Kind::Inode, self.layout.hash, &changes)))
+    }
+
     /// A leaf with its edits, which may make it more than a leaf.
     fn build_leaf(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Key> {
+        let all = self.range(visit.edits.clone()).iter().map(|(_, edit)| *edit);
+        if let Some(changes) = replacements(&visit.dir, all) {
+            return (builder.put)(visit.dir.replaced(Kind::Inode, self.layout.hash, &changes));
+        }
         let dirs = [visit.dir.clone()];
         let base = Some(visit.dir.key());
         let edits = self.by_name(visit.edits.clone());
