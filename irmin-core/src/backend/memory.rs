@@ -226,6 +226,10 @@ impl Backend for MemoryBackend {
         Ok(keys.iter().map(get).collect())
     }
 
+    fn get(&self, key: &Key, _: Wait) -> Result<Option<Object>> {
+        Ok(self.objects.read().get(&key.hash).map(|record| record.object(key.hash)))
+    }
+
     fn resident_dir(&self, key: &Key) -> Option<Arc<Dir>> {
         match self.objects.read().get(&key.hash)?.decoded(&self.format, key.hash)? {
             Decoded::Dir(dir) => Some(dir.clone()),

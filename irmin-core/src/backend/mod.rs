@@ -244,6 +244,14 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// `missing_objects` if `wait` forbids to look for some, `corrupt_object`, `io`.
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>>;
 
+    /// Reads one object: what a walk along a path asks for.
+    ///
+    /// # Errors
+    /// As [`get_many`](Backend::get_many).
+    fn get(&self, key: &Key, wait: Wait) -> Result<Option<Object>> {
+        Ok(self.get_many(core::slice::from_ref(key), wait)?.pop().flatten())
+    }
+
     /// The decoded directory object of a key, where the engine keeps directories decoded: what is
     /// in memory anyway is decoded once, whoever reads it, and found without a cache in between.
     ///

@@ -305,7 +305,7 @@ impl<C: Contents> Repo<C> {
         if found.into_iter().next().flatten().is_none_or(|object| object.kind != Kind::Value) {
             return Ok(None);
         }
-        let value = store.values(&[key])?.pop();
+        let value = Some(store.value(&key)?);
         let decoded = value.map(C::decode).transpose();
         decoded.map_err(|e| e.context(format_args!("value {id}")))
     }

@@ -298,6 +298,6 @@ impl Raw {
             Value::Stored(key) => (self.store.as_ref(), key),
         };
         let store = store.ok_or_else(|| Error::missing_objects(alloc::vec![*key]))?;
-        Ok(store.values(&[*key])?.pop())
+        store.value(key).map(Some)
     }
 }

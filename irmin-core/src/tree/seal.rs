@@ -101,7 +101,7 @@ impl<'a> Sealer<'a> {
                         return Ok(key);
                     }
                 }
-                let bytes = store.values(&[*key])?.pop().unwrap_or_default();
+                let bytes = store.value(key)?;
                 self.put_value(&bytes)
             }
         }

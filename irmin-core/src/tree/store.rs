@@ -131,6 +131,12 @@ impl Store {
         objects.iter().map(|object| self.decode_value(object)).collect()
     }
 
+    /// The text form of one value.
+    pub(crate) fn value(&self, key: &Key) -> Result<Bytes> {
+        let object = self.backend.get(key, self.wait)?;
+        self.decode_value(&object.ok_or_else(|| Error::missing_objects(alloc::vec![*key]))?)
+    }
+
     /// Whether the bytes that are stored of a value are its text form.
     pub(crate) fn keeps_text(&self) -> bool {
         self.codec.plain || self.format().spec().layout == LayoutSpec::Git
@@ -159,7 +165,7 @@ impl Store {
     /// The text form of a value, to be read piece by piece.
     pub(crate) fn open_value(&self, key: &Key) -> Result<Box<dyn ValueRead>> {
         if !self.keeps_text() {
-            let text = self.values(&[*key])?.pop().unwrap_or_default();
+            let text = self.value(key)?;
             return Ok(Box::new(Held(text)));
         }
         let found = self.backend.open_values(&[*key], self.wait)?.pop().flatten();

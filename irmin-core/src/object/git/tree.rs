@@ -147,6 +147,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         key,
         len: items.len() as u64,
         depth: 0,
+        inode: false,
         bytes: object.bytes.clone(),
         hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
         body: Body::Entries(Arc::default()),

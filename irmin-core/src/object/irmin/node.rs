@@ -73,7 +73,7 @@ fn read_tags(params: Params, reader: &mut Reader<'_>) -> Result<EntryKind, Why> 
 
 /// Whether an object is a part of a trie rather than a flat directory.
 pub(super) fn is_inode(dir: &Dir) -> bool {
-    dir.bytes.first() != Some(&FLAT)
+    dir.inode
 }
 
 /// What the object of a decoded directory is.
@@ -108,8 +108,9 @@ fn dir(
     locators: Vec<(u32, Locator)>,
 ) -> Dir {
     let hash_len = u8::try_from(layout.hash.len()).unwrap_or(u8::MAX);
-    let locators = Locators::new(locators);
-    Dir { key, len, depth, bytes, hash_len, body, locators, below: Below::default() }
+    let (locators, below) = (Locators::new(locators), Below::default());
+    let inode = bytes.first() != Some(&FLAT);
+    Dir { body, depth, hash_len, inode, bytes, below, len, locators, key }
 }
 
 struct Decoder<'a> {

@@ -43,6 +43,17 @@ pub(super) fn is_inner(dir: &Dir) -> bool {
     matches!(dir.body, Body::Slots(_))
 }
 
+/// The place of a slot in an inner node, or the place it would have.
+pub(super) fn find_slot(dir: &Dir, index: u32) -> Result<usize, usize> {
+    let slots = slots(dir);
+    // In a node without empty slots, as most of a wide directory are, the index is the place.
+    let at = index as usize;
+    if slots.get(at).is_some_and(|slot| slot.index == index) {
+        return Ok(at);
+    }
+    slots.binary_search_by_key(&index, |slot| slot.index)
+}
+
 /// The hash that is in the slot with this number.
 pub(super) fn slot_hash(dir: &Dir, at: usize) -> Option<&[u8]> {
     slots(dir).get(at).map(|slot| dir.hash_at(slot.hash_at))
@@ -111,9 +122,7 @@ fn leaf<'a>(
     let prefix = layout.order.prefix(name);
     while is_inner(&held) {
         let index = layout.order.slot(prefix, held.depth);
-        let Ok(at) = slots(&held).binary_search_by_key(&index, |slot| slot.index) else {
-            return Ok(None);
-        };
+        let Ok(at) = find_slot(&held, index) else { return Ok(None) };
         held = Held::Part(load_part(source, &held, at)?);
     }
     Ok(Some(held))
@@ -199,7 +208,7 @@ fn resume<'a>(
     let mut held = Held::Root(dir);
     while is_inner(&held) {
         let index = layout.order.slot(prefix, held.depth);
-        match slots(&held).binary_search_by_key(&index, |slot| slot.index) {
+        match find_slot(&held, index) {
             Ok(at) => {
                 let part = load_part(source, &held, at)?;
                 levels.push(Level::new(held, at + 1));

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::node::Part;
-use super::walk::{Held, is_inner, load_parts, slots};
+use super::walk::{Held, find_slot, is_inner, load_parts, slots};
 use super::{IrminLayout, node};
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
@@ -250,11 +250,11 @@ impl<'a> Editor<'a> {
                 let range = start..start + part.len();
                 start = range.end;
                 match find_slot(&visit.dir, index) {
-                    Some(at) => {
+                    Ok(at) => {
                         places.push((number, at));
                         next.push((range, Some((number, index))));
                     }
-                    None => {
+                    Err(_) => {
                         let fill = part.iter().filter(|(_, e)| e.entry.is_some()).count() as u64;
                         if fill > 0 {
                             visit.added.push((index, range));
@@ -377,7 +377,7 @@ impl<'a> Editor<'a> {
         let mut changes = Vec::with_capacity(visit.below.len());
         for (index, number) in &visit.below {
             let changed = self.visits.get(*number).is_some_and(|below| below.changed);
-            let Some(at) = find_slot(&visit.dir, *index).filter(|_| changed) else { continue };
+            let Some(at) = find_slot(&visit.dir, *index).ok().filter(|_| changed) else { continue };
             // The depth of what was decoded is bounded.
             if let Some(key) = self.build(*number, builder)? {
                 changes.push((at, key));
@@ -469,11 +469,6 @@ enum Plan {
     Keep(usize),
     Visit(usize),
     Add(Range<usize>),
-}
-
-/// The place of a slot in an inner node.
-fn find_slot(dir: &Dir, index: u32) -> Option<usize> {
-    slots(dir).binary_search_by_key(&index, |slot| slot.index).ok()
 }
 
 fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Vec<Ent<'b>> {
