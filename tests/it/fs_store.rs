@@ -286,7 +286,9 @@ fn handles_that_fetch_the_same_together_have_all_of_it() {
         for writer in 0..4 {
             let (dir, there) = (dir.path(), &there);
             scope.spawn(move || {
-                let here = repo(open(dir));
+                // Whoever waits here waits for disks, which may be slow and busy.
+                let io = Arc::new(StdIo::open(dir).unwrap());
+                let here = repo(Arc::new(FsBackend::open(io, &FsOptions::default()).unwrap()));
                 let name = format!("refs/remotes/{writer}/main").parse().unwrap();
                 here.fetch(there, Some(&name)).unwrap();
                 assert!(here.check(&mut |_| ()).unwrap().is_sound());

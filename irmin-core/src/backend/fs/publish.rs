@@ -22,8 +22,9 @@ use crate::io::OpenMode;
 use crate::name::RefName;
 use crate::object::Object;
 
-/// How many objects are named before others may name theirs.
-const NAMED: usize = 4096;
+/// How many objects are named before others may name theirs: each can cost the sync of a directory,
+/// and who waits for the lock does so a bounded number of times.
+const NAMED: usize = 64;
 
 /// An object whose file is written and synced, and has no name yet.
 #[derive(Clone, Debug)]
