@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 
 use bytes::Bytes;
 
+use super::items::Items;
 use super::{Child, Kind, Object};
 use crate::hash::{Hash, HashFunction};
 use crate::id::{Key, Locator};
@@ -75,8 +75,8 @@ pub struct Dir {
 /// The table of a directory object, which versions of it share that differ in hashes alone.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Body {
-    /// All the entries, in ascending order of names.
-    Entries(Arc<[Item]>),
+    /// All the entries.
+    Entries(Items),
     /// The occupied slots of an inner node of a hash trie, in ascending order.
     Slots(Arc<[Slot]>),
 }
@@ -88,6 +88,19 @@ pub(crate) struct Item {
     pub(crate) name_len: u32,
     pub(crate) hash_at: u32,
     pub(crate) kind: EntryKind,
+}
+
+impl Item {
+    /// Its name, in the bytes of its object.
+    pub(super) fn name<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        slice(bytes, self.name_at, self.name_len)
+    }
+}
+
+/// A part of the bytes of an object; nothing where there is none.
+fn slice(bytes: &[u8], at: u32, len: u32) -> &[u8] {
+    let start = at as usize;
+    bytes.get(start..start.saturating_add(len as usize)).unwrap_or_default()
 }
 
 /// Where one slot is in the bytes of its object.
@@ -266,7 +279,7 @@ impl Dir {
     #[must_use]
     pub fn weight(&self) -> usize {
         let table = match &self.body {
-            Body::Entries(items) => size_of_val::<[Item]>(items),
+            Body::Entries(items) => size_of_val::<[Item]>(items) + items.len() * size_of::<u16>(),
             Body::Slots(slots) => size_of_val::<[Slot]>(slots),
         };
         let table = table + size_of_val::<[(u32, Locator)]>(&self.locators.0);
@@ -274,7 +287,7 @@ impl Dir {
     }
 
     pub(crate) fn name(&self, item: &Item) -> &[u8] {
-        self.slice(item.name_at, item.name_len)
+        item.name(&self.bytes)
     }
 
     pub(crate) fn entry(&self, item: &Item) -> Entry {
@@ -283,24 +296,13 @@ impl Dir {
 
     /// The bytes of the hash at an offset that is in the table.
     pub(crate) fn hash_at(&self, at: u32) -> &[u8] {
-        self.slice(at, u32::from(self.hash_len))
+        slice(&self.bytes, at, u32::from(self.hash_len))
     }
 
     fn key_at(&self, at: u32) -> Key {
         // The decoder that made the table checked that the range is there and is a hash.
         let hash = Hash::new(self.hash_at(at)).unwrap_or(self.key.hash);
         Key { hash, at: self.locators.of(at) }
-    }
-
-    /// The item of a name among the entries of this object.
-    pub(crate) fn search(&self, items: &[Item], name: &[u8]) -> Result<usize, usize> {
-        items.binary_search_by(|item| self.name(item).cmp(name))
-    }
-
-    pub(crate) fn slice(&self, at: u32, len: u32) -> &[u8] {
-        let start = at as usize;
-        let range: Range<usize> = start..start.saturating_add(len as usize);
-        self.bytes.get(range).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@ use core::cmp::Ordering;
 use core::ops::ControlFlow;
 
 use super::dir::{Body, Item};
+use super::items::Items;
 use super::layout::{OnChange, OnEntry};
 use super::{Dir, Edit, Entry, EntryKind, Position};
 use crate::error::{Code, Error, Result};
@@ -20,15 +21,27 @@ impl Dir {
     }
 
     pub(crate) fn lookup(&self, name: &[u8]) -> Option<&Item> {
-        let items = self.items();
-        self.search(items, name).ok().and_then(|at| items.get(at))
+        let items = self.entries()?;
+        items.find(&self.bytes, name).and_then(|at| items.get(at))
+    }
+
+    /// The table of its entries; none for an inner node of a trie.
+    fn entries(&self) -> Option<&Items> {
+        match &self.body {
+            Body::Entries(items) => Some(items),
+            Body::Slots(_) => None,
+        }
+    }
+
+    /// The place of a name among the entries of this object.
+    pub(crate) fn place(&self, name: &[u8]) -> Option<usize> {
+        self.entries()?.find(&self.bytes, name)
     }
 
     /// The place of a name that stands for a directory, among the entries of this object.
     pub(crate) fn place_of_node(&self, name: &[u8]) -> Option<usize> {
-        let items = self.items();
-        let at = self.search(items, name).ok()?;
-        items.get(at).is_some_and(|item| item.kind == EntryKind::Node).then_some(at)
+        let at = self.place(name)?;
+        self.items().get(at).is_some_and(|item| item.kind == EntryKind::Node).then_some(at)
     }
 
     pub(crate) fn hash_bytes(&self, item: &Item) -> &[u8] {
@@ -61,15 +74,14 @@ impl Dir {
         after: Option<&[u8]>,
         f: &mut OnEntry<'_>,
     ) -> ControlFlow<()> {
-        let items = self.items();
-        let start = match after {
-            None => 0,
-            Some(name) => match self.search(items, name) {
+        let start = match (after, self.entries()) {
+            (Some(name), Some(items)) => match items.search(&self.bytes, name) {
                 Ok(at) => at.saturating_add(1),
                 Err(at) => at,
             },
+            _ => 0,
         };
-        for item in items.get(start..).unwrap_or_default() {
+        for item in self.items().get(start..).unwrap_or_default() {
             f(&self.position(item), self.name(item), self.entry(item))?;
         }
         ControlFlow::Continue(())
@@ -78,6 +90,22 @@ impl Dir {
 
 /// Items with the objects that they are in, ascending: one side of a comparison.
 pub(crate) type Side<'a> = dyn Iterator<Item = (&'a Dir, &'a Item)> + 'a;
+
+/// Calls `f` for the names whose entries differ between two objects, ascending.
+pub(crate) fn diff_dirs(a: &Dir, b: &Dir, f: &mut OnChange<'_>) -> ControlFlow<()> {
+    let (left, right) = (a.items(), b.items());
+    if let (Some(x), Some(y)) = (a.entries(), b.entries())
+        && x.is(y)
+    {
+        // One was made from the other by replacing hashes.
+        for item in left.iter().filter(|item| a.hash_bytes(item) != b.hash_bytes(item)) {
+            f(a.name(item), Some(a.entry(item)), Some(b.entry(item)))?;
+        }
+        return ControlFlow::Continue(());
+    }
+    let (mut left, mut right) = (left.iter().map(|i| (a, i)), right.iter().map(|i| (b, i)));
+    diff_sorted(&mut left, &mut right, f)
+}
 
 /// Calls `f` for the names whose entries differ, ascending.
 pub(crate) fn diff_sorted<'a>(

@@ -16,6 +16,7 @@ mod flat;
 mod format;
 pub mod git;
 pub mod irmin;
+mod items;
 mod layout;
 mod tag;
 

@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
@@ -12,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::hash::HashFunction;
 use crate::id::{Key, Locator};
 use crate::object::dir::{Below, Body, Item, Locators};
+use crate::object::items::Items;
 use crate::object::{Child, Dir, Edit, Entry, EntryKind, Kind, Metadata, Object};
 
 const TYPE: u32 = 0o170_000;
@@ -150,7 +150,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         inode: false,
         bytes: object.bytes.clone(),
         hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
-        body: Body::Entries(Arc::default()),
+        body: Body::Entries(Items::default()),
         locators,
         below: Below::default(),
     };
@@ -167,7 +167,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
             return Err(Error::corrupt("directory", &object.id, why));
         }
     }
-    dir.body = Body::Entries(items.into());
+    dir.body = Body::Entries(Items::new(items, &object.bytes));
     Ok(dir)
 }
 

@@ -103,8 +103,13 @@ pub(super) fn diff(
                 pending.push(split(layout, task));
                 continue;
             }
-            let (left, right) = (task.a.items(), task.b.items());
-            let changes = flat::diff_sorted(&mut left.into_iter(), &mut right.into_iter(), f);
+            let changes = match (&task.a, &task.b) {
+                (Side::Dir(a), Side::Dir(b)) => flat::diff_dirs(a, b, f),
+                (a, b) => {
+                    let (a, b) = (a.items(), b.items());
+                    flat::diff_sorted(&mut a.into_iter(), &mut b.into_iter(), f)
+                }
+            };
             if changes == ControlFlow::Break(()) {
                 return Ok(());
             }

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{Key, Locator};
 use crate::object::dir::{Below, Body, Item, Locators, Slot};
 use crate::object::flat::Ent;
+use crate::object::items::Items;
 use crate::object::{Child, Dir, EntryKind, Kind, Metadata, Object};
 
 const FLAT: u8 = b'N';
@@ -128,14 +129,14 @@ impl Decoder<'_> {
             (FLAT, _) => {
                 let mut items = self.entries(true, bound.map(u64::from))?;
                 items.reverse();
-                (items.len() as u64, 0, Body::Entries(items.into()))
+                (items.len() as u64, 0, Body::Entries(Items::new(items, &self.object.bytes)))
             }
             (LEAF, Some(_)) => {
                 let items = self.entries(false, Some(u64::from(self.layout.order.fanout())))?;
                 if items.is_empty() {
                     return Err("a leaf has no entries");
                 }
-                (items.len() as u64, 0, Body::Entries(items.into()))
+                (items.len() as u64, 0, Body::Entries(Items::new(items, &self.object.bytes)))
             }
             (INNER, Some(bound)) => self.slots(u64::from(bound))?,
             _ => return Err("it begins like no directory of this format"),
@@ -339,7 +340,7 @@ impl<'a> Encoder<'a> {
 
     fn object(self, len: u64) -> Result<Object> {
         let kind = if self.flat { Kind::Node } else { Kind::Inode };
-        let body = Body::Entries(self.items.into());
+        let body = Body::Entries(Items::new(self.items, &self.out));
         let base = self.base.filter(|_| self.kept);
         let object = seal(self.layout, kind, self.out, self.children, base)?;
         Ok(with_dir(self.layout, object, (len, 0), body, self.locators))

@@ -64,8 +64,8 @@ fn replacements<'e>(
 ) -> Option<Vec<(usize, Key)>> {
     let mut changes = Vec::new();
     for edit in edits {
-        let at = dir.search(dir.items(), edit.name);
-        match (at.ok().and_then(|at| Some((at, dir.items().get(at)?))), &edit.entry) {
+        let at = dir.place(edit.name);
+        match (at.and_then(|at| Some((at, dir.items().get(at)?))), &edit.entry) {
             (Some((_, item)), Some(entry)) if dir.is(item, entry) => {}
             (Some((at, item)), Some(entry)) if dir.fits(item, entry) => {
                 changes.push((at, entry.key));
