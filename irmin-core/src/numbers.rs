@@ -76,12 +76,17 @@ impl<T: Hashed> Numbered<T> {
         self.things.truncate(len);
     }
 
-    /// Adds the things of another one, in their order.
-    pub(crate) fn extend(&mut self, other: Self) {
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
         let Numbered { things, table, hasher } = self;
         let again = |number: &usize| things.get(*number).map_or(0, |t| hasher.hash_one(t.hash()));
-        table.reserve(other.len(), again);
-        things.reserve(other.len());
+        table.reserve(more, again);
+        things.reserve(more);
+    }
+
+    /// Adds the things of another one, in their order.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.reserve(other.len());
         for thing in other.things {
             self.add(thing);
         }

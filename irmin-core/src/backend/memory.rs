@@ -144,51 +144,68 @@ impl MemoryBackend {
         self.objects.read().len()
     }
 
-    /// Adds objects and makes edits, or does nothing; the watches are still to be told.
-    fn commit(&self, new: Records, edits: &[RefEdit], keys: Vec<Key>) -> Result<Published> {
+    /// Makes edits and keeps the objects that `add` adds, or does nothing; the watches are still to
+    /// be told.
+    fn commit(
+        &self,
+        edits: &[RefEdit],
+        add: impl FnOnce(&mut Records) -> Result<Vec<Key>>,
+    ) -> Result<Published> {
         let mut refs = self.refs.write();
-        if let Some(lost) = refs.check(edits)? {
-            return Ok(lost);
-        }
-        {
+        let done = {
             let mut objects = self.objects.write();
-            let absent: Vec<Key> = targets(edits)
-                .filter(|key| !new.contains(&key.hash) && !objects.contains(&key.hash))
-                .collect();
-            if !absent.is_empty() {
-                return Err(Error::missing_objects(absent));
+            let before = objects.len();
+            let done = add(&mut objects).and_then(|keys| accept(&refs, &objects, edits, keys));
+            if !matches!(done, Ok(Published::Done { .. })) {
+                objects.truncate(before);
+                return done;
             }
-            // The first objects of a store, often most of it, are there already as they shall be.
-            if objects.is_empty() {
-                *objects = new;
-            } else {
-                objects.extend(new);
-            }
-        }
+            done
+        };
         let changes = refs.apply(edits);
         self.notifier.queue(changes);
-        Ok(Published::Done { keys })
+        done
     }
+}
 
-    /// Adds objects to those that are not visible yet, if all that they refer to is there.
-    fn add(&self, new: &mut Records, objects: Vec<Object>) -> Result<Vec<Key>> {
-        let stored = self.objects.read();
-        let before = new.len();
-        let mut keys = Vec::with_capacity(objects.len());
-        let mut absent = Vec::new();
-        for object in objects {
-            let hashes = object.children.iter().map(|child| child.key.hash);
-            let there = |hash: &Hash| new.contains(hash) || stored.contains(hash);
-            absent.extend(hashes.filter(|hash| !there(hash)).map(Key::from));
-            keys.push(Key::from(object.id));
-            new.add(Record::of(object));
-        }
-        if absent.is_empty() {
-            return Ok(keys);
-        }
-        new.truncate(before);
+/// Whether edits may be made now that all objects are there.
+fn accept(
+    refs: &RefTable,
+    objects: &Records,
+    edits: &[RefEdit],
+    keys: Vec<Key>,
+) -> Result<Published> {
+    if let Some(lost) = refs.check(edits)? {
+        return Ok(lost);
+    }
+    let absent: Vec<Key> = targets(edits).filter(|key| !objects.contains(&key.hash)).collect();
+    if absent.is_empty() {
+        Ok(Published::Done { keys })
+    } else {
         Err(Error::missing_objects(absent))
     }
+}
+
+/// Adds objects to records if all that they refer to is there or in `stored`.
+fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) -> Result<Vec<Key>> {
+    let before = records.len();
+    let mut keys = Vec::with_capacity(objects.len());
+    let mut absent = Vec::new();
+    records.reserve(objects.len());
+    for object in objects {
+        let hashes = object.children.iter().map(|child| child.key.hash);
+        let there = |hash: &Hash| {
+            records.contains(hash) || stored.is_some_and(|stored| stored.contains(hash))
+        };
+        absent.extend(hashes.filter(|hash| !there(hash)).map(Key::from));
+        keys.push(Key::from(object.id));
+        records.add(Record::of(object));
+    }
+    if absent.is_empty() {
+        return Ok(keys);
+    }
+    records.truncate(before);
+    Err(Error::missing_objects(absent))
 }
 
 /// The objects that refs will stand for.
@@ -275,9 +292,7 @@ impl Backend for MemoryBackend {
     }
 
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
-        let mut new = Records::with_capacity(batch.objects.len());
-        let keys = self.add(&mut new, batch.objects)?;
-        let published = self.commit(new, &batch.edits, keys)?;
+        let published = self.commit(&batch.edits, |records| add(records, None, batch.objects))?;
         Ok(Submitted::Accepted(Box::new(move || {
             self.notifier.deliver();
             Ok(published)
@@ -315,7 +330,7 @@ struct MemoryStage<'a> {
 
 impl Stage for MemoryStage<'_> {
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
-        self.store.add(&mut self.objects, objects)
+        add(&mut self.objects, Some(&self.store.objects.read()), objects)
     }
 
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
@@ -324,8 +339,17 @@ impl Stage for MemoryStage<'_> {
     }
 
     fn publish(self: Box<Self>, edits: Vec<RefEdit>, _: Durability, _: Note) -> Result<Published> {
-        let published = self.store.commit(self.objects, &edits, Vec::new())?;
-        self.store.notifier.deliver();
+        let MemoryStage { store, objects } = *self;
+        let published = store.commit(&edits, |records| {
+            // The first objects of a store, often most of it, are there already as they shall be.
+            if records.is_empty() {
+                *records = objects;
+            } else {
+                records.extend(objects);
+            }
+            Ok(Vec::new())
+        })?;
+        store.notifier.deliver();
         Ok(published)
     }
 }
