@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use irmin_core::Result;
 use irmin_core::backend::{Backend, Counted, MemoryBackend};
@@ -86,6 +86,8 @@ pub struct Store {
     counted: Option<Arc<Counted>>,
     io: Option<Arc<CountedIo>>,
     dir: Option<Arc<TempDir>>,
+    /// How many versions of values were given out, by any handle.
+    versions: Arc<AtomicUsize>,
 }
 
 /// The bytes of objects and of decoded directories that are kept, each, unless said otherwise.
@@ -134,7 +136,8 @@ impl Store {
         let tick = move || clock.fetch_add(1, Ordering::Relaxed);
         let repo = Repo::new(backend.clone(), Context::new("bench <bench@example.com>", tick))?;
         let repo = repo.with_limits(Limits { cache, ..Limits::default() });
-        Ok(Store { kind, repo, backend, counted, io: None, dir: None })
+        let versions = Arc::default();
+        Ok(Store { kind, repo, backend, counted, io: None, dir: None, versions })
     }
 
     /// The same store through a new handle, whose caches are empty: a git repository is opened
@@ -143,10 +146,19 @@ impl Store {
     /// # Errors
     /// Those of opening.
     pub fn reopen(&self, cache: usize) -> Result<Self> {
-        match &self.dir {
-            Some(dir) => open_git(dir.clone(), cache),
-            None => Store::over(self.kind, self.backend.clone(), self.counted.clone(), cache),
-        }
+        let store = match &self.dir {
+            Some(dir) => open_git(dir.clone(), cache)?,
+            None => Store::over(self.kind, self.backend.clone(), self.counted.clone(), cache)?,
+        };
+        Ok(Store { versions: self.versions.clone(), ..store })
+    }
+
+    /// A version of [values](value) that the store has not seen: a commit of what is there already
+    /// would be none.
+    #[must_use]
+    pub fn version(&self) -> usize {
+        // Version 0 is what it was filled with.
+        self.versions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The branch that is filled.

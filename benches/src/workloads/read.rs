@@ -120,10 +120,10 @@ pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
         fold(setup, "W9", &case, &store, &keys)?;
         let case = format!("100 commits, {mebi} MiB of cache");
         let main = store.main()?;
-        setup.measure(Case::new("W9", &case, 100), &store, &keys, &mut |call| {
+        setup.measure(Case::new("W9", &case, 100), &store, &keys, &mut |_| {
             let index = draw.below(keys.len());
             let options = CommitOptions::new("bench").relaxed();
-            main.set(keys.path(index), value(index, call + 1), options).map(drop)
+            main.set(keys.path(index), value(index, store.version()), options).map(drop)
         })?;
     }
     Ok(())

@@ -58,9 +58,9 @@ pub(super) fn commits(
 ) -> Result<()> {
     let mut draw = Draw::new(2);
     let edits: Vec<(usize, Bytes)> = (0..case.calls * size)
-        .map(|version| {
+        .map(|_| {
             let index = draw.below(keys.len());
-            (index, value(index, version + 1))
+            (index, value(index, store.version()))
         })
         .collect();
     let main = store.main()?;
@@ -99,12 +99,13 @@ fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Res
     let main = store.main()?;
     let case = Case::new("W3", "commit-100 mixed, buffered", calls);
     setup.measure(case, store, keys, &mut |call| {
+        let version = store.version();
         main.transaction(relaxed(), |tree| {
             for (n, index) in choices[call].iter().enumerate() {
                 match n {
-                    0..10 => tree.set(new(call, n), value(n, call))?,
+                    0..10 => tree.set(new(call, n), value(n, version))?,
                     10..20 => tree.remove(keys.path(*index))?,
-                    _ => tree.set(keys.path(*index), value(*index, call + 1))?,
+                    _ => tree.set(keys.path(*index), value(*index, version))?,
                 }
             }
             Ok(())
