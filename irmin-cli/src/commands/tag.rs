@@ -16,7 +16,6 @@ use crate::time;
 /// Without arguments the tags are listed. With -m a tag is annotated: an object of its own says
 /// who made it, when and why, as in git. A tag does not move unless --force says so.
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
 #[command(after_long_help = "\
 Examples:
   irmin tag --root notes.git v1.0
@@ -82,6 +81,12 @@ struct CreateArgs {
 
 impl Work for TagArgs {
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        // Not left to the parser: it would take `--root DIR list` for a tag of that name.
+        if let (Some(_), Some(name)) = (&self.command, &self.create.name) {
+            let message = format!("after the name of a tag, `{name}`, no command follows");
+            let hint = "`irmin tag create NAME REVISION` takes any revision";
+            return Err(Failure::usage(message).hint(hint).into());
+        }
         match (&self.command, &self.create.name) {
             (Some(TagCommand::Create(create)), _) => create.run(session, repo),
             (Some(TagCommand::Delete { tag }), _) => delete(session, repo, tag),

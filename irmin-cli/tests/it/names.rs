@@ -45,6 +45,32 @@ fn tags() {
     place.run(["tag", "v1", "nothing"]).fails(1);
 }
 
+/// Options may stand before the word that says what is done, and before a name of one of its kind.
+#[test]
+fn what_is_done_to_a_tag_stands_anywhere() {
+    let place = place();
+    place.run(["tag", "--root", "store.git", "create", "v1"]).ok();
+    assert_eq!(place.run(["tag", "--root", "store.git", "list"]).ok(), "v1\n");
+    assert!(place.run(["tag", "--json", "list"]).ok().contains(r#""tag":"v1""#));
+    assert!(place.run(["tag", "-q", "show", "v1"]).ok().starts_with("tag v1\n"));
+    place.run(["tag", "--root", "store.git", "v2", "main~1"]).ok();
+    assert_eq!(place.run(["tag"]).ok(), "v1\nv2\n");
+    place.run(["tag", "--root", "store.git", "delete", "v2"]).ok();
+    assert_eq!(place.run(["tag"]).ok(), "v1\n");
+    // A branch may have the name of what is done: it is asked what is meant.
+    place.run(["branch", "create", "list", "main~1"]).ok();
+    for mixed in
+        [&["tag", "v3", "list"][..], &["tag", "v1", "-f", "list"], &["tag", "v1", "-d", "list"]]
+    {
+        let told = place.run(mixed).fails(2);
+        assert!(told.contains("irmin tag create"), "{told}");
+    }
+    place.run(["tag", "-f", "list"]).fails(2);
+    assert_eq!(place.run(["tag"]).ok(), "v1\n");
+    place.run(["tag", "create", "v3", "list"]).ok();
+    assert_eq!(place.run(["get", "a", "--commit", "v3"]).ok(), "1");
+}
+
 #[test]
 fn tags_of_other_stores() {
     let place = Place::new();
