@@ -47,6 +47,83 @@ fn every_shell_has_a_script() {
     place.run(["completions", "tcsh"]).fails(2);
 }
 
+/// The commands with the options that their help shows, as its short form lists them.
+fn commands(place: &Place) -> Vec<(Vec<String>, Vec<String>)> {
+    let (mut found, mut todo) = (Vec::new(), vec![Vec::<String>::new()]);
+    while let Some(words) = todo.pop() {
+        let help = words.iter().map(String::as_str).chain(["--help"]);
+        let text = place.run(help).ok();
+        let mut options = Vec::new();
+        let mut below = false;
+        for line in text.lines() {
+            below = line == "Commands:" || below && line.starts_with("  ");
+            let word = line.trim_start().split(' ').next().unwrap_or_default();
+            // What a command is called stands two blanks in; its text may go on further right.
+            if below && line.starts_with("  ") && !line.starts_with("   ") {
+                todo.push([&words[..], &[word.to_owned()]].concat());
+            }
+            let named = line.trim_start().split([' ', ',', '=', '.']);
+            if line.trim_start().starts_with('-') && line.len() - line.trim_start().len() <= 6 {
+                options.extend(named.filter(|w| w.starts_with("--")).map(str::to_owned).take(1));
+            }
+        }
+        assert!(options.contains(&"--help".to_owned()), "{words:?}: {options:?}");
+        found.push((words, options));
+    }
+    found
+}
+
+/// What the help tells of, the pages and the scripts tell of.
+#[test]
+fn pages_and_scripts_have_every_command_and_option() {
+    let place = Place::new();
+    place.run(["man", "man1"]).ok();
+    let shells = ["bash", "zsh", "fish", "powershell", "elvish"];
+    let scripts: Vec<String> =
+        shells.iter().map(|shell| place.run(["completions", shell]).ok()).collect();
+    let commands = commands(&place);
+    let options: usize = commands.iter().map(|(_, options)| options.len()).sum();
+    assert!(commands.len() > 40 && options > 600, "{} {options}", commands.len());
+    for (words, options) in &commands {
+        let name = [&["irmin".to_owned()], &words[..]].concat().join("-");
+        let page = fs::read_to_string(place.path(&format!("man1/{name}.1"))).unwrap();
+        for option in options {
+            assert!(page.contains(&option.replace('-', "\\-")), "{name}: {option}");
+            // In the script of fish options have no dashes.
+            let bare = option.trim_start_matches('-');
+            for (shell, script) in shells.iter().zip(&scripts) {
+                let told = if *shell == "fish" { format!("-l {bare}") } else { option.clone() };
+                assert!(script.contains(&told), "{shell}: {name} {option}");
+            }
+        }
+        // The family of a command has a page, and so has each that it names.
+        let also = page.split(".SH \"SEE ALSO\"\n").nth(1).unwrap().replace("\\-", "-");
+        for other in also.split([' ', ',', '\n']).filter_map(|word| word.strip_suffix("(1)")) {
+            let there = place.path(&format!("man1/{other}.1")).exists();
+            assert!(there || other == "git", "{name}: {other}");
+        }
+        let family = [&["irmin".to_owned()], &words[..words.len().saturating_sub(1)]].concat();
+        let family = format!("{}(1)", family.join("-"));
+        assert_eq!(also.contains(&family), !words.is_empty(), "{name}: {also}");
+        for (shell, script) in shells.iter().zip(&scripts) {
+            let last = words.last().map_or("irmin", String::as_str);
+            assert!(script.contains(last), "{shell}: {name}");
+        }
+    }
+    // Bash knows the options of a command by the command, not in a heap.
+    let script = &scripts[0];
+    for (words, options) in &commands {
+        let case = [&["irmin".to_owned()], &words[..]].concat().join("-");
+        let case = case.replace('-', "__subcmd__");
+        let at = script.split(&format!("\n        {case})\n")).nth(1);
+        let at = at.unwrap_or_else(|| panic!("bash does not know {words:?} as {case}"));
+        let offered = at.split('"').nth(1).unwrap_or_default();
+        for option in options {
+            assert!(offered.split(' ').any(|word| word == option), "{words:?} {option}: {offered}");
+        }
+    }
+}
+
 #[test]
 fn manual_pages() {
     let place = Place::new();
