@@ -25,9 +25,9 @@ use crate::progress::Progress;
 /// directory: executable files and symbolic links are what they were. Files that exist are not
 /// overwritten without --force, and nothing is written outside of TO, whatever links there are.
 ///
-/// git-fast: all branches and tags with their history, or that of --rev, for `git fast-import` and
-/// `irmin import`. What such a stream has no place for, like signatures of commits, is left out and
-/// told. It tells the hashes, which `irmin import --verify` compares.
+/// git-fast: all branches, tags and notes with their history, or that of --rev, for
+/// `git fast-import` and `irmin import`. What such a stream has no place for, like signatures of
+/// commits, is left out and told. It tells the hashes, which `irmin import --verify` compares.
 ///
 /// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
 /// counts the keys.

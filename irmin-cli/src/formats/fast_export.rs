@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
+use irmin_core::backend::Target as Backed;
 use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Change, Code, Commit, CommitData, CommitId, Contents, Error, Format, FormatSpec, Hash, Info,
@@ -46,7 +47,10 @@ struct Stream<'a, C> {
     progress: Progress,
 }
 
-/// Writes all branches and tags, or one commit as a branch.
+/// Where git keeps notes, which are histories of their own.
+const NOTES: &str = "refs/notes/";
+
+/// Writes all branches, tags and notes, or one commit as a branch.
 pub(crate) fn export<C: Contents>(
     out: &Output,
     repo: &Repo<C>,
@@ -65,6 +69,17 @@ pub(crate) fn export<C: Contents>(
             if let Some(head) = repo.branch(name.as_str())?.head()? {
                 refs.push(Target { name: name.to_ref(), commit: head.id() });
                 heads.push(head);
+            }
+        }
+        for (name, target) in repo.backend().refs(NOTES)? {
+            let commit = match target {
+                Backed::Object(key) => repo.commit(CommitId::from(key.hash))?,
+                // It says what another one says.
+                Backed::Symbolic(_) => None,
+            };
+            if let Some(commit) = commit {
+                refs.push(Target { name, commit: commit.id() });
+                heads.push(commit);
             }
         }
         for name in repo.tags()? {

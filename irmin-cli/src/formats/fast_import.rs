@@ -382,7 +382,8 @@ impl Import<'_> {
             }
             let forward = match (&old, *put) {
                 (None, _) => true,
-                (Some(Target::Object(old)), Put::At(new)) if name.branch().is_some() => {
+                // A tag stays where it is; branches, and what is like them, go on.
+                (Some(Target::Object(old)), Put::At(new)) if name.tag().is_none() => {
                     self.bulk.is_ancestor(*old, new)?
                 }
                 _ => false,

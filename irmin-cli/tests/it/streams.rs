@@ -252,6 +252,32 @@ fn a_tag_alone() {
     assert_eq!(refs(&place, "new.git"), refs(&place, "store.git"));
 }
 
+/// Notes are histories, too: they come along, and go on as branches do.
+#[test]
+fn notes_come_along() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let note = |text: &str| drop(git(&place, "store.git", &["notes", "add", "-f", "-m", text]));
+    note("one");
+    place.run(["export", "1.fe", "--format", "git-fast"]).ok();
+    place.git(&["init", "-q", "--bare", "read.git"]).ok();
+    import_with_git(&place, "1.fe", "read.git");
+    assert_eq!(refs(&place, "read.git"), refs(&place, "store.git"));
+    let import = |stream: &str| {
+        place.run(["import", stream, "--format", "git-fast", "--verify", "--root", "new.git"])
+    };
+    import("1.fe").ok();
+    assert_eq!(refs(&place, "new.git"), refs(&place, "store.git"));
+    note("two");
+    place.run(["export", "2.fe", "--format", "git-fast"]).ok();
+    import("2.fe").ok();
+    assert_eq!(refs(&place, "new.git"), refs(&place, "store.git"));
+    assert!(import("1.fe").fails(4).contains("`refs/notes/commits` is there"));
+}
+
 /// Files with permissions that git does not write any more go out as git takes them out.
 #[test]
 fn modes_of_old() {
