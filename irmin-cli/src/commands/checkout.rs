@@ -79,7 +79,8 @@ impl Work for CheckoutArgs {
                     tree.is_taken(name.as_str()).filter(|_| self.revision.is_some())
             {
                 let message = format!("{} is on branch `{}`", other.display(), there.name());
-                return Err(Failure::precondition(message).into());
+                let hint = "check another branch out there first";
+                return Err(Failure::precondition(message).hint(hint).into());
             }
             let mut index = tree.index()?;
             let base = base(session, repo, &here, &index)?;
@@ -121,8 +122,10 @@ fn named<C: Contents>(repo: &Repo<C>, revision: &str) -> Outcome<Place<C>> {
         return Ok(Place { target: Target::Symbolic(name.to_ref()), commit: Some(commit) });
     }
     let commit = names::resolve(repo, revision).map_err(|failure| match failure.hint {
-        None => failure.hint(format!("`irmin branch create {revision}` makes a branch")),
-        Some(_) => failure,
+        None if revision.parse::<BranchName>().is_ok() => {
+            failure.hint(format!("`irmin branch create {revision}` makes a branch"))
+        }
+        _ => failure,
     })?;
     let target = Target::Object(Key::from(commit.id().hash()));
     Ok(Place { target, commit: Some(commit) })

@@ -74,11 +74,11 @@ impl WorkTree {
         Ok(Some(WorkTree { git, disk: Disk { root, modes } }))
     }
 
-    /// The `HEAD` of another working tree of the repository that is on a branch.
+    /// Another working tree of the repository that is on a branch.
     pub(crate) fn is_taken(&self, branch: &str) -> Option<PathBuf> {
         let bare = self.git.config_snapshot().boolean("core.bare").unwrap_or(false);
-        let main = self.git.common_dir().join("HEAD");
-        taken(&self.git, branch).filter(|head| !bare || *head != main)
+        let main = self.git.common_dir();
+        taken(&self.git, branch).filter(|dir| !bare || *dir != main).map(|dir| tree_of(&dir))
     }
 
     /// Locks the index and reads it.
@@ -316,23 +316,35 @@ pub(crate) fn empty_tree() -> Option<Hash> {
     Hash::new(ObjectId::empty_tree(gix::hash::Kind::Sha1).as_slice()).ok()
 }
 
-/// The `HEAD` of another working tree of the repository at a place that is on a branch, whether the
-/// repository is bare or not.
+/// Another working tree of the repository at a place that is on a branch, or the repository itself,
+/// whether it is bare or not.
 ///
 /// # Errors
 /// If it cannot be read.
 pub(crate) fn taken_at(location: &Path, branch: &str) -> Result<Option<PathBuf>, Failure> {
     let git = gix::open(location).map_err(|e| git_failure("the repository", &e))?;
-    Ok(taken(&git, branch))
+    Ok(taken(&git, branch).map(|dir| tree_of(&dir)))
 }
 
+/// The working tree of a git directory; the directory itself if it has none.
+fn tree_of(dir: &Path) -> PathBuf {
+    // A linked one is named by the file that stands for `.git` in it.
+    let linked = fs::read_to_string(dir.join("gitdir")).ok();
+    let file = linked.map_or_else(|| dir.to_owned(), |text| dir.join(text.trim_end()));
+    let file = fs::canonicalize(&file).unwrap_or(file);
+    let tree = file.parent().filter(|_| file.file_name().is_some_and(|name| name == ".git"));
+    tree.map_or_else(|| file.clone(), Path::to_owned)
+}
+
+/// The git directory of it.
 fn taken(git: &gix::Repository, branch: &str) -> Option<PathBuf> {
     let (own, common) = (git.git_dir().join("HEAD"), git.common_dir());
     let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
     let dirs = linked.map(|entry| entry.path()).chain([common.to_owned()]);
-    let mut heads = dirs.map(|dir| dir.join("HEAD")).filter(|head| !same_file(head, &own));
+    let mut others = dirs.filter(|dir| !same_file(&dir.join("HEAD"), &own));
     let on_it = format!("ref: {branch}");
-    heads.find(|head| fs::read_to_string(head).is_ok_and(|text| text.trim() == on_it))
+    let head = |dir: &Path| fs::read_to_string(dir.join("HEAD"));
+    others.find(|dir| head(dir).is_ok_and(|text| text.trim() == on_it))
 }
 
 /// A value, to be read piece by piece.

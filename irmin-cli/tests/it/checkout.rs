@@ -328,9 +328,19 @@ fn linked_working_trees() {
     let Some(place) = place() else { return };
     git(&place, &["worktree", "add", "-q", "-b", "draft", "../linked"]);
     let told = irmin(&place, &["checkout", "draft"]).fails(4);
-    assert!(told.contains("is on branch `draft`"), "{told}");
+    let tree = |name: &str| fs::canonicalize(place.path(name)).unwrap();
+    assert!(
+        told.contains(&format!(": {} is on branch `draft`", tree("linked").display())),
+        "{told}"
+    );
     let linked = |arguments: &[&str]| place.run([arguments, &["--root", "linked"]].concat());
-    linked(&["checkout", "main"]).fails(4);
+    let told = linked(&["checkout", "main"]).fails(4);
+    assert!(told.contains(&format!(": {} is on branch `main`", tree("work").display())), "{told}");
+    // No branch is offered that could not be made.
+    for (name, offered) in [("nope", true), ("main~9", false), ("-", false)] {
+        let told = place.run(["checkout", "--root", "work", name]).err;
+        assert_eq!(told.contains("irmin branch create"), offered, "{told}");
+    }
     // Nobody takes a branch from under the other one.
     let told = irmin(&place, &["branch", "delete", "draft"]).fails(4);
     assert!(told.contains("is on branch `draft`"), "{told}");
