@@ -83,7 +83,8 @@ impl Work for CheckoutArgs {
                 return Err(Failure::precondition(message).hint(hint).into());
             }
             let mut index = tree.index()?;
-            let base = base(session, repo, &here, &index)?;
+            let shown = self.revision.is_none().then_some(tree);
+            let base = base(session, repo, &here, shown, &index)?;
             touched = Some(tree.bring(&**repo.backend(), &mut index, base, there.tree())?);
             move_head(session, repo, &here, &there)?;
         } else if let Target::Object(_) = there.target {
@@ -133,10 +134,15 @@ fn named<C: Contents>(repo: &Repo<C>, revision: &str) -> Outcome<Place<C>> {
 
 /// The tree that the index was made from: that of `HEAD`, or of one that it was at before, if
 /// other commands have moved it since.
+///
+/// An index with changes of its own is none of these trees. Where nothing is asked for but what
+/// `HEAD` has become, it was made from the one of which it has the most files that are others
+/// now; of several the oldest, which has the most that could be in the way.
 fn base<C: Contents>(
     session: &Session<'_>,
     repo: &Repo<C>,
     here: &Place<C>,
+    files: Option<&WorkTree>,
     index: &Index,
 ) -> Outcome<Option<Hash>> {
     let shown = index.tree();
@@ -157,6 +163,7 @@ fn base<C: Contents>(
     }
     before.truncate(BACK);
     let mut seen = BTreeSet::new();
+    let mut nearest = (0, here.tree());
     for id in before.into_iter().filter(|id| seen.insert(*id)) {
         let tree = match id {
             // What was collected since shows nothing.
@@ -165,6 +172,10 @@ fn base<C: Contents>(
         };
         if tree == shown {
             return Ok(shown);
+        }
+        let as_before = files.and_then(|files| files.shows(index, tree, here.tree()));
+        if let Some(files) = as_before.filter(|files| *files > 0 && *files >= nearest.0) {
+            nearest = (files, tree);
         }
     }
     let mut next = here.commit.clone();
@@ -176,7 +187,7 @@ fn base<C: Contents>(
         }
     }
     session.out.note("the index has changes that are not committed: they stay");
-    Ok(here.tree())
+    Ok(nearest.1)
 }
 
 fn move_head<C: Contents>(

@@ -81,6 +81,27 @@ impl WorkTree {
         taken(&self.git, branch).filter(|dir| !bare || *dir != main).map(|dir| tree_of(&dir))
     }
 
+    /// How many of the files in which two trees differ the index has as the first tree has them;
+    /// nothing if it has one as the second tree does. It may have changes of its own.
+    pub(crate) fn shows(
+        &self,
+        index: &Index,
+        old: Option<Hash>,
+        new: Option<Hash>,
+    ) -> Option<usize> {
+        // What was collected since shows nothing.
+        let changes = trees::diff(&self.git, id(old).ok()?, id(new).ok()?).ok()?;
+        let mut as_before = 0;
+        for (path, (old, new)) in &changes {
+            match index.entry(path) {
+                now if now == *old => as_before += 1,
+                now if now == *new => return None,
+                _ => {}
+            }
+        }
+        Some(as_before)
+    }
+
     /// Locks the index and reads it.
     ///
     /// # Errors
@@ -288,9 +309,15 @@ impl Index {
         })
     }
 
-    /// The tree that would be committed now.
+    /// The tree that would be committed now, which has nothing of what is only to be added.
     pub(crate) fn tree(&self) -> Option<Hash> {
-        Hash::new(trees::tree_id(self.files())?.as_slice()).ok()
+        let entries = self.file.entries().iter();
+        let files = entries.filter(|entry| !entry.flags.contains(Flags::INTENT_TO_ADD));
+        let files = files.map(|entry| {
+            let path: &[u8] = entry.path(&self.file);
+            (path, Entry { mode: entry.mode.bits(), id: entry.id })
+        });
+        Hash::new(trees::tree_id(files)?.as_slice()).ok()
     }
 }
 

@@ -126,6 +126,35 @@ fn after_a_write() {
     assert_eq!(irmin(&place, &["set", "-b", "draft", "a", "elsewhere"]).err, "");
 }
 
+/// What is in the index alone stays there, and does not hide what the index was made from.
+#[test]
+fn after_a_write_beside_an_index_with_changes() {
+    let Some(place) = place() else { return };
+    irmin(&place, &["set", "z", "first"]).ok();
+    irmin(&place, &["checkout"]).ok();
+    place.write("work/dir/b", "staged\n");
+    git(&place, &["add", "dir/b"]);
+    irmin(&place, &["set", "a", "by irmin"]).ok();
+    irmin(&place, &["set", "z", "second"]).ok();
+    let told = irmin(&place, &["checkout"]).err;
+    assert!(told.contains("the index has changes"), "{told}");
+    assert_eq!((read(&place, "a"), read(&place, "z")), ("by irmin".into(), "second".into()));
+    assert_eq!(status(&place), "M  dir/b");
+    // What was written meanwhile and staged, too, is in the way.
+    irmin(&place, &["set", "dir/b", "by irmin"]).ok();
+    irmin(&place, &["set", "a", "again"]).ok();
+    let told = irmin(&place, &["checkout"]).fails(4);
+    assert!(told.contains("would be lost:\n  dir/b\n"), "{told}");
+    assert_eq!((read(&place, "a"), read(&place, "dir/b")), ("by irmin".into(), "staged\n".into()));
+    git(&place, &["checkout", "-q", "-f"]);
+    // A file that is only to be added is not in the tree of the index.
+    place.write("work/new", "new\n");
+    git(&place, &["add", "--intent-to-add", "new"]);
+    irmin(&place, &["set", "a", "by irmin"]).ok();
+    assert_eq!(irmin(&place, &["checkout"]).err, "");
+    assert_eq!((read(&place, "a"), status(&place)), ("by irmin".into(), " A new".into()));
+}
+
 /// A repository without a commit shows nothing, and then what the first ones brought.
 #[test]
 fn from_nothing() {
