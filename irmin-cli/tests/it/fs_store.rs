@@ -249,6 +249,23 @@ fn killed_writers() {
     run(&place, &["get", "last"]).fails(1);
 }
 
+/// A repository that has lost its `HEAD` is no store of files, whatever its directories are called.
+#[test]
+fn a_repository_without_head_is_no_store_of_files() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    std::fs::remove_file(place.path("store.git/HEAD")).unwrap();
+    for write in [&["set", "b", "2"][..], &["init"], &["list"]] {
+        let told = place.run([write, &["--store", "fs"]].concat()).fails(1);
+        assert!(told.contains("it is a git repository"), "{told}");
+    }
+    let told = place.run(["list"]).fails(1);
+    assert!(told.contains("there is no git repository") && !told.contains("fs"), "{told}");
+    // Making it again finishes it, with what it had.
+    place.run(["init"]).ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+}
+
 /// Histories go out and come in again with the hashes that they had, and git reads them.
 #[test]
 fn histories_keep_their_hashes() {

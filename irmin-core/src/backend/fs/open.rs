@@ -191,7 +191,14 @@ fn is_store(io: &dyn Io) -> Result<bool> {
     if io.metadata(names::OBJECTS)?.is_none_or(|found| found.kind != FileKind::Dir) {
         return Ok(false);
     }
-    for (file, what) in [("HEAD", "a git repository"), ("store.control", "a pack store")] {
+    // The original's directories of objects have two digits: one that is called `pack` is of a
+    // repository, also of one that has lost its `HEAD`.
+    let others = [
+        ("HEAD", "a git repository"),
+        ("objects/pack", "a git repository without HEAD"),
+        ("store.control", "a pack store"),
+    ];
+    for (file, what) in others {
         if io.metadata(file)?.is_some() {
             let why = format!("it is {what}, not a store of files");
             return Err(Error::new(Code::Unsupported, why));
