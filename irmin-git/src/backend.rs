@@ -452,6 +452,10 @@ impl Backend for GitBackend {
         Ok(found.iter().take(MAX_CANDIDATES).map(oid::to_key).collect())
     }
 
+    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
+        Ok(self.refs.names(prefix)?.into_iter().collect())
+    }
+
     fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
         Ok(self.durable(prefix)?.into_iter().collect())
     }

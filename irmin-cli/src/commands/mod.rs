@@ -77,13 +77,14 @@ impl Session<'_> {
         let Opened { repo, contents, policies, journal, has_tree } = opened;
         self.policies = policies;
         self.journal = journal;
-        let before = if has_tree { head_of(&repo)? } else { None };
+        // A `HEAD` that cannot be read is told by the commands that need it.
+        let before = if has_tree { head_of(&repo).ok() } else { None };
         let exit = match contents {
             ContentsType::String => work.run(self, &repo),
             ContentsType::Json => work.run(self, &repo.typed::<Json>()?),
             ContentsType::JsonValue => work.run(self, &repo.typed::<JsonValue>()?),
         }?;
-        if has_tree && !W::BRINGS_FILES && before != head_of(&repo)? {
+        if has_tree && !W::BRINGS_FILES && before != head_of(&repo).ok() {
             self.out.note(
                 "the working tree still shows what the branch was before: `irmin checkout` \
                  brings it along",

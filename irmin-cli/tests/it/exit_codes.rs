@@ -151,6 +151,33 @@ fn a_damaged_store() {
     place.run(["get", "a"]).fails(7);
 }
 
+/// A ref that is damaged: it is told, and all that others lead to is looked at.
+#[test]
+fn damaged_refs() {
+    for store in ["git", "fs"] {
+        let place = Place::new();
+        let run = |arguments: &[&str]| place.run([arguments, &["--store", store]].concat());
+        run(&["set", "a", "1"]).ok();
+        run(&["branch", "create", "draft"]).ok();
+        run(&["set", "-b", "draft", "b", "2"]).ok();
+        let main = if store == "git" { "store.git/refs/heads/main" } else { "store.git/refs/main" };
+        place.write(main, "cut of");
+        assert!(run(&["get", "a"]).fails(7).contains("irmin check"), "{store}");
+        let check = run(&["check"]);
+        assert_eq!(check.code, 7, "{store}: {check:?}");
+        let told: Vec<&str> = check.out.lines().collect();
+        assert!(told[0].starts_with("corrupt ref `refs/heads/main`: "), "{store}: {check:?}");
+        assert!(told[1].starts_with("corrupt ref `HEAD`: ") && told.len() == 2, "{check:?}");
+        // Two commits, two directories, two values.
+        assert!(check.err.contains("checked 6 objects: 2 problems"), "{store}: {check:?}");
+        let head = if store == "git" { "store.git/HEAD" } else { "store.git/irmin/HEAD" };
+        place.write(head, "cut of");
+        let check = run(&["check", "--json"]);
+        assert!(check.out.contains(r#""ref":"HEAD""#), "{store}: {check:?}");
+        assert!(check.out.contains(r#"{"objects":6,"#) && check.code == 7, "{store}: {check:?}");
+    }
+}
+
 /// A store says which merges its values need; without them nothing is merged.
 #[test]
 fn policies_that_are_not_known() {

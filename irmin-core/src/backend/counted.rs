@@ -165,6 +165,11 @@ impl Backend for Counted {
         self.inner.refs(prefix)
     }
 
+    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
+        add(&self.counters.ref_reads, 1);
+        self.inner.ref_names(prefix)
+    }
+
     fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
         add(&self.counters.ref_reads, 1);
         self.inner.read_ref(name, view)

@@ -304,6 +304,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// `io`, `corrupt_store`.
     fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>>;
 
+    /// The names that [`refs`](Backend::refs) lists, also of refs whose values cannot be
+    /// understood: so that a check can tell of each, and goes on around it.
+    ///
+    /// # Errors
+    /// `io`, `corrupt_store`.
+    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
+        Ok(self.refs(prefix)?.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// The value of a ref.
     ///
     /// # Errors

@@ -250,24 +250,28 @@ impl<C: Contents> Repo<C> {
 impl Check<'_> {
     fn roots(&mut self) -> Result<()> {
         let backend = self.store.backend().clone();
-        let mut names: Vec<RefName> =
-            backend.refs("refs/")?.into_iter().map(|(name, _)| name).collect();
+        let mut names = backend.ref_names("refs/")?;
         names.push(RefName::head());
         for name in names {
-            let key = match backend.read_ref(&name, View::Durable)? {
-                Some(Target::Object(key)) => key,
+            let found = match backend.read_ref(&name, View::Durable) {
                 // Its target is a ref of its own, or does not exist yet.
-                Some(Target::Symbolic(_)) => match resolve_ref(&*backend, &name, View::Durable) {
-                    Ok((_, Some(key))) => key,
-                    Ok((_, None)) => continue,
-                    Err(e) => {
-                        let damage = Damage::Corrupt(alloc::format!("{e}"));
-                        let from = Referrer::Ref(name);
-                        self.report.push(Problem { from, hash: None, expected: None, damage });
-                        continue;
-                    }
-                },
-                None => continue,
+                Ok(Some(Target::Symbolic(_))) => {
+                    resolve_ref(&*backend, &name, View::Durable).map(|(_, key)| key)
+                }
+                Ok(Some(Target::Object(key))) => Ok(Some(key)),
+                Ok(None) => Ok(None),
+                Err(e) if e.kind() == ErrorKind::Corrupt => Err(e),
+                Err(e) => return Err(e),
+            };
+            let key = match found {
+                Ok(Some(key)) => key,
+                Ok(None) => continue,
+                Err(e) => {
+                    let damage = Damage::Corrupt(alloc::format!("{e}"));
+                    let from = Referrer::Ref(name);
+                    self.report.push(Problem { from, hash: None, expected: None, damage });
+                    continue;
+                }
             };
             let branch = name.as_str().starts_with(HEADS) || name == RefName::head();
             let kind = if branch { Kind::Commit } else { self.kind_of(key) };

@@ -1,6 +1,6 @@
 //! Reading refs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use irmin_core::backend::Target;
@@ -112,10 +112,43 @@ impl Refs {
     /// `corrupt_store` for a ref that cannot be understood, `io`.
     pub(crate) fn list(&self, prefix: &str) -> Result<BTreeMap<RefName, Target>> {
         let mut found = BTreeMap::new();
+        self.files(prefix, &mut |name| {
+            if let Some(target) = self.loose(&self.places.file(&name), name.as_str())? {
+                found.insert(name, target);
+            }
+            Ok(())
+        })?;
+        // Read after the files, for the reason given in `read`.
+        for (name, target) in self.packed()?.starting(prefix) {
+            if name.as_str().starts_with("refs/") {
+                found.entry(name.clone()).or_insert(target);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The names that [`list`](Refs::list) lists, whatever their files hold.
+    ///
+    /// # Errors
+    /// `corrupt_store` for packed refs that cannot be understood, `io`.
+    pub(crate) fn names(&self, prefix: &str) -> Result<BTreeSet<RefName>> {
+        let mut found = BTreeSet::new();
+        self.files(prefix, &mut |name| {
+            found.insert(name);
+            Ok(())
+        })?;
+        let packed = self.packed()?;
+        let packed = packed.starting(prefix).map(|(name, _)| name);
+        found.extend(packed.filter(|name| name.as_str().starts_with("refs/")).cloned());
+        Ok(found)
+    }
+
+    /// Calls `visit` for the names under `refs/` that begin so and have a file.
+    fn files(&self, prefix: &str, visit: &mut dyn FnMut(RefName) -> Result<()>) -> Result<()> {
         let at = prefix.rfind('/').map_or("refs", |at| prefix.get(..at).unwrap_or("refs"));
         let hidden = at.split('/').any(|part| part.is_empty() || part.starts_with('.'));
         if at != "refs" && !at.starts_with("refs/") || hidden {
-            return Ok(found);
+            return Ok(());
         }
         let mut dirs = vec![at.to_owned()];
         while let Some(dir) = dirs.pop() {
@@ -128,23 +161,15 @@ impl Refs {
                     }
                     FileKind::File if path.starts_with(prefix) => {
                         // Locks and other files that cannot be refs are passed over, as git does.
-                        if let Ok(name) = path.parse::<RefName>()
-                            && let Some(target) = self.loose(&self.places.file(&name), &path)?
-                        {
-                            found.insert(name, target);
+                        if let Ok(name) = path.parse::<RefName>() {
+                            visit(name)?;
                         }
                     }
                     _ => {}
                 }
             }
         }
-        // Read after the files, for the reason given in `read`.
-        for (name, target) in self.packed()?.starting(prefix) {
-            if name.as_str().starts_with("refs/") {
-                found.entry(name.clone()).or_insert(target);
-            }
-        }
-        Ok(found)
+        Ok(())
     }
 
     /// A ref that cannot be beside one of this name (`a` beside `a/b`), apart from those that are

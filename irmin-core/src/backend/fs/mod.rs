@@ -273,6 +273,10 @@ impl Backend for FsBackend {
         Ok(found)
     }
 
+    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
+        Ok(refs::list_names(&*self.io, prefix)?.into_iter().collect())
+    }
+
     fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
         let mut listing = BTreeMap::new();
         for _ in 0..LISTINGS {

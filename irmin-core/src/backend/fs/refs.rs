@@ -5,7 +5,7 @@
 //! `irmin/<full name>`, as text: 40 digits or so, or `ref: ` and a name. Where a branch has both,
 //! the original's counts, since its programs may have made it at any time.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -103,6 +103,21 @@ pub(super) fn list(
         if let Some(target) = read(io, hash_len, name)? {
             found.insert(name.clone(), target);
         }
+        Ok(())
+    };
+    walk(io, names::REFS, HEADS, prefix, &mut visit)?;
+    walk(io, names::OUR_REFS, "refs/", prefix, &mut visit)?;
+    Ok(found)
+}
+
+/// The names that [`list`] lists, whatever their files hold.
+///
+/// # Errors
+/// `io`.
+pub(super) fn list_names(io: &dyn Io, prefix: &str) -> Result<BTreeSet<RefName>> {
+    let mut found = BTreeSet::new();
+    let mut visit = |name: &RefName| {
+        found.insert(name.clone());
         Ok(())
     };
     walk(io, names::REFS, HEADS, prefix, &mut visit)?;

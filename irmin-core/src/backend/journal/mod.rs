@@ -451,6 +451,10 @@ impl Backend for Journaled {
         self.inner.refs(prefix)
     }
 
+    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
+        self.inner.ref_names(prefix)
+    }
+
     fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
         self.inner.read_ref(name, view)
     }
