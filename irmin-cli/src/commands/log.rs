@@ -63,7 +63,11 @@ impl Work for LogArgs {
         if self.graph {
             return self.drawn(session, repo, head, &zone);
         }
-        for commit in self.commits(repo, head)? {
+        let commits = self.commits(repo, head)?;
+        if commits.is_empty() {
+            self.tell_none(session, repo);
+        }
+        for commit in commits {
             if session.out.json {
                 session.out.json(&commit_json(&commit))?;
             } else if self.oneline {
@@ -78,6 +82,19 @@ impl Work for LogArgs {
 }
 
 impl LogArgs {
+    /// Tells people that nothing is listed: in git a branch may stand where the path does here.
+    fn tell_none<C: Contents>(&self, session: &Session<'_>, repo: &Repo<C>) {
+        let Some(path) = self.path.as_ref().filter(|_| self.skip == 0) else { return };
+        let name = path.to_string();
+        let hint = match repo.resolve(&name) {
+            Ok(_) => {
+                format!("\n  hint: `irmin log --commit {name}` lists the commits up to `{name}`")
+            }
+            Err(_) => String::new(),
+        };
+        session.out.note(&format!("no commit changed `{name}`{hint}"));
+    }
+
     /// Prints the commits with their graph.
     fn drawn<C: Contents>(
         &self,
@@ -88,6 +105,9 @@ impl LogArgs {
     ) -> Outcome {
         let mut drawing = Drawing::new();
         let listed = self.graph(repo, head)?;
+        if listed.is_empty() {
+            self.tell_none(session, repo);
+        }
         let max = self.max_count.filter(|n| *n > 0).unwrap_or(usize::MAX);
         for (commit, parents) in listed.into_iter().skip(self.skip).take(max) {
             let block = drawing.commit(&commit.id(), &parents);

@@ -50,6 +50,23 @@ fn graphs_are_gits() {
     assert!(place.run(["log", "--graph"]).ok().contains("\n| | with a body\n"));
 }
 
+/// Where git takes a branch we take a key: who means the one is told of the other.
+#[test]
+fn a_log_of_nothing_says_so() {
+    let place = store();
+    for graph in [&[][..], &["--graph"]] {
+        let log = |path: &str| place.run([&["log", path], graph].concat());
+        let run = log("draft");
+        assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+        assert!(run.err.contains("no commit changed `draft`"), "{run:?}");
+        assert!(run.err.contains("`irmin log --commit draft`"), "{run:?}");
+        assert_eq!(log("nothing").err, "no commit changed `nothing`\n");
+        assert_eq!(log("a").err, "");
+    }
+    let told = place.run(["log", "--commit", "draft", "--oneline"]).ok();
+    assert!(told.contains("draft again"), "{told}");
+}
+
 #[test]
 fn graphs_of_a_path_and_as_json() {
     let place = store();
