@@ -9,18 +9,19 @@ use serde_json::json;
 
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::formats::is_dash;
 
 /// Dump the contents of the store as a Graphviz file.
 ///
 /// It writes BASENAME.dot with the branches and the commits they lead to, and calls the `dot`
-/// program, if there is one, to make BASENAME.png.
+/// program, if there is one, to make BASENAME.png. With - the graph goes to standard output.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   irmin dot --root notes.git history
   irmin dot --root notes.git history --full --depth 3 --no-dot-call")]
 pub(crate) struct DotArgs {
-    /// Basename for the .dot and .png files
+    /// Basename for the .dot and .png files, or - for standard output
     basename: PathBuf,
     /// Limit the history depth
     #[arg(short, long)]
@@ -39,6 +40,10 @@ impl Work for DotArgs {
         // One commit deep is the heads alone: no step to a parent.
         let depth = self.depth.map(|depth| depth.saturating_sub(1));
         repo.dot(&DotOptions { full: self.full, depth }, &mut graph)?;
+        if is_dash(&self.basename) {
+            session.out.bytes(graph.as_bytes())?;
+            return Ok(Exit::Ok);
+        }
         let dot = with_extension(&self.basename, ".dot");
         std::fs::write(&dot, graph).map_err(|e| Failure::file(&dot, &e))?;
         let png = with_extension(&self.basename, ".png");

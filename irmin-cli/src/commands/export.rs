@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
-use crate::formats::{Form, Sink, fast_export, jsonl, slice, tar};
+use crate::formats::{Form, Sink, fast_export, is_dash, jsonl, slice, tar};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -212,6 +212,10 @@ impl ExportArgs {
 
     /// Writes one tree as files.
     fn directory<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+        if is_dash(&self.to) {
+            let failure = Failure::usage("a directory cannot go to standard output");
+            return Err(failure.hint("--format tar writes one stream; ./- is a directory").into());
+        }
         let (commit, tree) = self.tree(session, repo)?;
         let prefix = self.prefix.clone().unwrap_or_default();
         let mut target = Target::new(&self.to, self.force)?;

@@ -1,5 +1,6 @@
 //! `irmin import`: a directory of files, or a stream, into the store.
 
+use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
@@ -237,6 +238,11 @@ impl ImportArgs {
         if self.verify {
             let message = "--verify is for streams: a directory tells no hash to compare with";
             return Err(Failure::usage(message).into());
+        }
+        if formats::is_dash(&self.from) || self.from.is_file() {
+            let failure = Failure::file(&self.from, &io::ErrorKind::NotADirectory.into());
+            let hint = "--format says what else it is: git-fast, jsonl, tar or slice";
+            return Err(failure.hint(hint).into());
         }
         let branch = written(session, repo)?;
         let options = self.message.options(format!("import {}", self.from.display()));

@@ -48,6 +48,17 @@ fn a_dash_is_no_file() {
         assert_eq!(place.run(["get", "a", "-o", "-", "--contents", contents]).ok(), "2");
     }
     assert!(!place.path("-").exists());
+    assert!(place.run(["dot", "-"]).ok().starts_with("digraph"));
+    let told = place.run(["export", "-"]).fails(2);
+    assert!(told.contains("--format tar"), "{told}");
+    assert!(std::fs::read_dir(place.path(".")).unwrap().all(|f| f.unwrap().file_name() != "-"));
+    place.run(["export", "./-"]).ok();
+    for file in ["-", "./-/a"] {
+        let told = place.run(["import", file]).fails(1);
+        assert!(told.contains("not a directory") && told.contains("--format"), "{told}");
+    }
+    place.run(["import", "./-"]).ok();
+    std::fs::remove_dir_all(place.path("-")).unwrap();
     place.run(["get", "a", "-o", "./-"]).ok();
     assert_eq!(std::fs::read(place.path("-")).unwrap(), b"2");
 }
