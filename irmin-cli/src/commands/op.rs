@@ -154,7 +154,7 @@ fn done(operation: &Operation) -> String {
     let (first, rest) = message.split_at_checked(word.len()).unwrap_or((message, ""));
     let said = first == word && !rest.starts_with(char::is_alphanumeric);
     let named = first.eq_ignore_ascii_case(word) && rest.starts_with(':');
-    match said || named {
+    match said || named || message.is_empty() {
         true => format!("{command}{rest}"),
         false => format!("{command}: {message}"),
     }
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(told("set", "settle"), "set: settle");
         assert_eq!(told("set", "Set up"), "set: Set up");
         assert_eq!(told("set", "two"), "set: two");
-        assert_eq!(told("set", ""), "set: ");
+        assert_eq!(told("set", ""), "set");
         assert_eq!(told("set", "s\u{e9}t"), "set: s\u{e9}t");
         assert_eq!(told("import", "import demo"), "import demo");
         assert_eq!(told("tag create", "tag: 1234"), "tag create: 1234");
