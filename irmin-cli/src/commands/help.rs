@@ -1,6 +1,6 @@
 //! `irmin help`, and what `irmin` alone prints.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 
 use crate::cli::Cli;
 use crate::commands::Session;
@@ -8,8 +8,8 @@ use crate::exit::{Exit, Failure, Outcome};
 
 /// Display help about Irmin and Irmin commands.
 ///
-/// Without a topic it is the help of the program; a topic is a command, `irmin.yml`,
-/// `exit-codes`, `json`, or `topics` for the list of all.
+/// Without a topic it is the help of the program; a topic is a command, such as `set` or
+/// `branch create`, or one of `irmin.yml`, `exit-codes`, `json`, and `topics` for the list of all.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   irmin help irmin.yml")]
 pub(crate) struct HelpArgs {
     /// The topic to get help on
-    topic: Option<String>,
+    topic: Vec<String>,
 }
 
 const IRMIN_YML: &str = "\
@@ -74,18 +74,19 @@ impl HelpArgs {
         let mut command = Cli::command();
         // Building fills in the usage lines and the global options of the commands.
         command.build();
-        let text = match self.topic.as_deref() {
-            None => command.render_long_help().to_string(),
-            Some("topics") => {
+        let topic = self.topic.join(" ");
+        let text = match topic.as_str() {
+            "" => command.render_long_help().to_string(),
+            "topics" => {
                 let mut topics: Vec<_> =
                     command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
                 topics.extend(["irmin.yml".into(), "exit-codes".into(), "json".into()]);
                 topics.join("\n") + "\n"
             }
-            Some("irmin.yml") => IRMIN_YML.into(),
-            Some("exit-codes") => EXIT_CODES.into(),
-            Some("json") => JSON.into(),
-            Some(topic) => match command.find_subcommand_mut(topic) {
+            "irmin.yml" => IRMIN_YML.into(),
+            "exit-codes" => EXIT_CODES.into(),
+            "json" => JSON.into(),
+            _ => match named(&mut command, &topic) {
                 Some(command) => command.render_long_help().to_string(),
                 None => {
                     return Err(Failure::usage(format!("there is no help on `{topic}`"))
@@ -97,6 +98,11 @@ impl HelpArgs {
         session.out.bytes(text.as_bytes())?;
         Ok(Exit::Ok)
     }
+}
+
+/// The command that words name.
+fn named<'a>(command: &'a mut Command, words: &str) -> Option<&'a mut Command> {
+    words.split(' ').try_fold(command, |command, word| command.find_subcommand_mut(word))
 }
 
 /// Prints what there is to do.

@@ -20,6 +20,9 @@ fn every_topic_has_a_text() {
     }
     assert!(place.run(["help"]).ok().contains("the database that never forgets"));
     assert!(place.run(["help", "nothing"]).fails(2).contains("irmin help topics"));
+    let create = place.run(["help", "branch", "create"]).ok();
+    assert_eq!(create, place.run(["branch", "create", "--help"]).ok());
+    assert!(place.run(["help", "branch", "nothing"]).fails(2).contains("on `branch nothing`"));
 }
 
 #[test]
