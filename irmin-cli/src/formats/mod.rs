@@ -7,7 +7,7 @@ pub(crate) mod slice;
 pub(crate) mod tar;
 pub(crate) mod untar;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
 
@@ -49,10 +49,11 @@ pub(crate) fn is_dash(file: &FilePath) -> bool {
     file.as_os_str() == "-"
 }
 
-/// A file, or standard output, that is written.
+/// A file, or standard output, that is written. A file that was not finished is removed: what was
+/// cut looks like what is whole.
 pub(crate) struct Sink {
     to: Box<dyn Write>,
-    /// None for standard output.
+    /// None for standard output, and when it is finished.
     file: Option<PathBuf>,
 }
 
@@ -103,7 +104,9 @@ impl Sink {
 
     /// Hands over everything.
     pub(crate) fn finish(mut self) -> Outcome<()> {
-        self.to.flush().map_err(|e| self.failed(e))
+        self.to.flush().map_err(|e| self.failed(e))?;
+        self.file = None;
+        Ok(())
     }
 
     /// Why writing failed.
@@ -111,6 +114,19 @@ impl Sink {
         match &self.file {
             Some(file) => Failure::file(file, &error).into(),
             None => error.into(),
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // Not a device or a pipe, which were there before, nor what a link leads to.
+        if let Some(file) = self
+            .file
+            .take()
+            .filter(|file| fs::symlink_metadata(file).is_ok_and(|found| found.is_file()))
+        {
+            let _ = fs::remove_file(file);
         }
     }
 }

@@ -278,6 +278,34 @@ fn notes_come_along() {
     assert!(import("1.fe").fails(4).contains("`refs/notes/commits` is there"));
 }
 
+/// What cannot be written whole is not left behind as if it were.
+#[test]
+fn no_part_of_a_stream_is_left() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.git(&["init", "-q", "mine"]).ok();
+    place.write("mine/a", "a");
+    place.write("mine/b", "b");
+    git(&place, "mine", &["add", "."]);
+    git(&place, "mine", &["commit", "-q", "-m", "first"]);
+    let blob = git(&place, "mine", &["rev-parse", "HEAD:b"]);
+    let (dir, file) = blob.trim().split_at(2);
+    std::fs::remove_file(place.path(&format!("mine/.git/objects/{dir}/{file}"))).unwrap();
+    for format in ["git-fast", "jsonl", "tar", "slice"] {
+        let export = ["export", "part", "--format", format, "--root", "mine"];
+        place.run(export).fails(7);
+        assert!(!place.path("part").exists(), "{format}");
+        // A device stays, whatever is written to it.
+        let full = ["export", "/dev/full", "--force", "--format", format, "--root", "mine"];
+        assert_ne!(place.run(full).code, 0, "{format}");
+    }
+    git(&place, "mine", &["hash-object", "-w", "b"]);
+    place.run(["export", "part", "--format", "tar", "--root", "mine"]).ok();
+    assert!(place.path("part").exists());
+}
+
 /// Files with permissions that git does not write any more go out as git takes them out.
 #[test]
 fn modes_of_old() {
