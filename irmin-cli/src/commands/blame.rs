@@ -18,8 +18,8 @@ use crate::time;
 /// Show which commit each line of a value is from.
 ///
 /// Each line has the commit that brought it, its author and date, its number, and its text; merges
-/// are followed to the side that has the line. Of a value that is not text it is the commit that
-/// set it.
+/// are followed to the side that has the line, but no value to another key that it had before. Of
+/// a value that is not text it is the commit that set it.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

@@ -30,7 +30,7 @@ use crate::progress::Progress;
 /// commits, is left out and told. It tells the hashes, which `irmin import --verify` compares.
 ///
 /// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
-/// counts the keys.
+/// counts the keys. It has no history: git-fast and slice do.
 ///
 /// tar: an archive, the same bytes for the same commit on every machine; `git get-tar-commit-id`
 /// tells the commit.
