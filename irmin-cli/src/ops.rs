@@ -120,10 +120,44 @@ impl Fields {
         self.0.keys().next().map(String::as_str)
     }
 
-    fn text(&mut self, name: &str) -> Result<String, String> {
+    /// A string.
+    pub(crate) fn text(&mut self, name: &str) -> Result<String, String> {
         match self.0.shift_remove(name) {
             Some(Value::String(text)) => Ok(text),
             Some(_) => Err(format!("`{name}` is not a string")),
+            None => Err(format!("`{name}` is missing")),
+        }
+    }
+
+    /// Whether there is a member of this name that was not read.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A member, whatever it is.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.shift_remove(name)
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&mut self, name: &str) -> Result<i64, String> {
+        let number = self.0.shift_remove(name).as_ref().and_then(Value::as_i64);
+        number.ok_or_else(|| format!("`{name}` is not a whole number"))
+    }
+
+    /// Bytes: a string, or `{"base64":…}` for what is not UTF-8.
+    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        match self.0.shift_remove(name) {
+            Some(Value::String(text)) => Ok(text.into_bytes()),
+            Some(Value::Object(object)) => {
+                let mut inside = Fields(object);
+                let text = inside.text("base64").map_err(|why| format!("`{name}`: {why}"))?;
+                if let Some(extra) = inside.left() {
+                    return Err(format!("`{name}`: unknown field `{extra}`"));
+                }
+                BASE64.decode(text).map_err(|e| format!("`{name}`: {e}"))
+            }
+            Some(_) => Err(format!("`{name}` is neither a string nor in Base64")),
             None => Err(format!("`{name}` is missing")),
         }
     }

@@ -256,6 +256,14 @@ pub(crate) fn put_value(object: &mut Map<String, Value>, bytes: &[u8]) {
     };
 }
 
+/// Bytes as JSON: a string if they are text, otherwise `{"base64":…}`.
+pub(crate) fn bytes_json(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => serde_json::json!({"base64": BASE64.encode(bytes)}),
+    }
+}
+
 /// A value as a JSON object of its own.
 pub(crate) fn value_json(bytes: &[u8], metadata: Metadata) -> Value {
     let mut object = Map::new();

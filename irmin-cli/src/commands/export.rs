@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
-use crate::formats::{Form, Sink, fast_export, is_dash, jsonl, slice, tar};
+use crate::formats::{Form, Sink, fast_export, history, is_dash, jsonl, slice, tar};
 use crate::names;
 use crate::output::count;
 use crate::progress::Progress;
@@ -30,7 +30,10 @@ use crate::progress::Progress;
 /// commits, is left out and told. It tells the hashes, which `irmin import --verify` compares.
 ///
 /// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
-/// counts the keys. It has no history: git-fast and slice do.
+/// counts the keys.
+///
+/// jsonl-history: what git-fast has, as lines of JSON: the refs, each commit with the keys that it
+/// changed, and the tags. `irmin help json` shows them.
 ///
 /// tar: an archive, the same bytes for the same commit on every machine; `git get-tar-commit-id`
 /// tells the commit.
@@ -44,6 +47,7 @@ Examples:
   irmin export --root demo.git out2 --prefix greetings --rev main~1
   irmin export --root demo.git all.fe --format git-fast
   irmin export --root demo.git keys.jsonl --format jsonl --prefix greetings
+  irmin export --root demo.git all.jsonl --format jsonl-history
   irmin export --root demo.git keys.tar --format tar --rev main~1
   irmin export --root demo.git all.slice --format slice
   irmin export --root demo.git new.slice --format slice --max main --have main~1")]
@@ -74,7 +78,7 @@ impl Work for ExportArgs {
         }
         match self.format {
             Form::Directory => self.directory(session, repo),
-            Form::GitFast => self.git_fast(session, repo),
+            Form::GitFast | Form::JsonlHistory => self.histories(session, repo),
             Form::Jsonl | Form::Tar => self.one_tree(session, repo),
             Form::Slice => self.slice(session, repo),
         }
@@ -83,9 +87,9 @@ impl Work for ExportArgs {
 
 impl ExportArgs {
     /// Writes histories as a stream.
-    fn git_fast<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+    fn histories<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         if self.prefix.is_some() {
-            let message = "--prefix is for one tree: git-fast writes whole commits";
+            let message = "--prefix is for one tree: this form has whole commits";
             return Err(Failure::usage(message).into());
         }
         let one = match &self.rev {
@@ -101,7 +105,10 @@ impl ExportArgs {
             }
         };
         let mut sink = Sink::create(&self.to, self.force)?;
-        let told = fast_export::export(&session.out, repo, one, &mut sink)?;
+        let told = match self.format {
+            Form::JsonlHistory => history::export(&session.out, repo, one, &mut sink)?,
+            _ => fast_export::export(&session.out, repo, one, &mut sink)?,
+        };
         let silent = sink.is_stdout();
         sink.finish()?;
         for name in &told.skipped {

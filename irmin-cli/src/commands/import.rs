@@ -10,13 +10,14 @@ use irmin_core::{
     Branch, Bytes, Code, Commit, CommitOptions, Contents, ContentsId, Error, KindedHash, Metadata,
     Path, Repo, Staged, Tree, TreeId,
 };
+use irmin_git::fast::Reader;
 use serde_json::{Value, json};
 
 use crate::args::{Message, path_parser};
 use crate::commands::log::SHORT;
 use crate::commands::{Session, Work};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::formats::{self, Form, Tally as Told, fast_import, jsonl, slice, untar};
+use crate::formats::{self, Form, Tally as Told, fast_import, history, jsonl, slice, untar};
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::scan::{Found, Scan, Skip};
@@ -35,6 +36,8 @@ use crate::value::{Given, ValueArg};
 /// the branches and tags that it names, all at once or not at all.
 ///
 /// jsonl: lines as `irmin export` and `irmin tree --json` write them, as one commit.
+///
+/// jsonl-history: histories as `irmin export` writes them, otherwise as git-fast.
 ///
 /// tar: an archive, as one commit; compressed ones come through a pipe. Modes and links stay what
 /// they are, hard links become copies; names that lead out of the archive stop it.
@@ -91,7 +94,7 @@ impl Work for ImportArgs {
     fn run<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         match self.format {
             Form::Directory => self.directory(session, repo),
-            Form::GitFast => self.git_fast(session, repo),
+            Form::GitFast | Form::JsonlHistory => self.histories(session, repo),
             Form::Jsonl | Form::Tar => self.one_tree(session, repo),
             Form::Slice => self.slice(session, repo),
         }
@@ -100,9 +103,9 @@ impl Work for ImportArgs {
 
 impl ImportArgs {
     /// Reads a stream of histories.
-    fn git_fast<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
+    fn histories<C: Contents>(&self, session: &mut Session<'_>, repo: &Repo<C>) -> Outcome {
         if self.prefix.is_some() || self.merge || self.message.message.is_some() {
-            let message = "git-fast brings commits of its own: there is no PREFIX, --merge or -m";
+            let message = "histories bring commits of their own: there is no PREFIX, --merge or -m";
             return Err(Failure::usage(message).into());
         }
         let mut input = formats::open(&self.from)?;
@@ -112,7 +115,17 @@ impl ImportArgs {
             date: repo.context().now(),
             message: format!("import {}", self.from.display()),
         };
-        let told = fast_import::import(&session.out, repo, &mut *input, options, note)?;
+        let limit = repo.limits().value;
+        let told = match self.format {
+            Form::JsonlHistory => {
+                let mut lines = history::Lines::new(&mut *input, limit);
+                fast_import::import(&session.out, repo, &mut lines, options, note)?
+            }
+            _ => {
+                let mut reader = Reader::new(&mut *input, limit);
+                fast_import::import(&session.out, repo, &mut reader, options, note)?
+            }
+        };
         if session.out.json {
             let refs: Vec<Value> = told
                 .refs
@@ -241,7 +254,7 @@ impl ImportArgs {
         }
         if formats::is_dash(&self.from) || self.from.is_file() {
             let failure = Failure::file(&self.from, &io::ErrorKind::NotADirectory.into());
-            let hint = "--format says what else it is: git-fast, jsonl, tar or slice";
+            let hint = "--format says what else it is, such as git-fast, jsonl or tar";
             return Err(failure.hint(hint).into());
         }
         let branch = written(session, repo)?;

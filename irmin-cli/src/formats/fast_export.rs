@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
-use irmin_core::backend::Target as Backed;
 use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Change, Code, Commit, CommitData, CommitId, Contents, Error, Format, FormatSpec, Hash, Info,
@@ -11,29 +10,11 @@ use irmin_core::{
 };
 
 use super::Sink;
+use super::roots::{Annotated, Roots, Tally};
 use crate::commands::export::today;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::Progress;
-
-/// What was written.
-#[derive(Default)]
-pub(crate) struct Tally {
-    pub(crate) commits: u64,
-    pub(crate) values: u64,
-    pub(crate) tags: u64,
-    pub(crate) refs: Vec<String>,
-    /// Tags that a stream has no form for.
-    pub(crate) skipped: Vec<String>,
-    /// Commits with more than a stream has a place for: their hashes will be others.
-    pub(crate) changed: Vec<CommitId>,
-}
-
-/// A ref and the commit that it is put on.
-struct Target {
-    name: RefName,
-    commit: CommitId,
-}
 
 /// A stream in the making.
 struct Stream<'a, C> {
@@ -47,9 +28,6 @@ struct Stream<'a, C> {
     progress: Progress,
 }
 
-/// Where git keeps notes, which are histories of their own.
-const NOTES: &str = "refs/notes/";
-
 /// Writes all branches, tags and notes, or one commit as a branch.
 pub(crate) fn export<C: Contents>(
     out: &Output,
@@ -57,47 +35,7 @@ pub(crate) fn export<C: Contents>(
     one: Option<(RefName, Commit<C>)>,
     sink: &mut Sink,
 ) -> Outcome<Tally> {
-    let mut tags = Vec::new();
-    let mut refs = Vec::new();
-    let mut heads = Vec::new();
-    let mut tally = Tally::default();
-    if let Some((name, commit)) = one {
-        refs.push(Target { name, commit: commit.id() });
-        heads.push(commit);
-    } else {
-        for name in repo.branches()? {
-            if let Some(head) = repo.branch(name.as_str())?.head()? {
-                refs.push(Target { name: name.to_ref(), commit: head.id() });
-                heads.push(head);
-            }
-        }
-        for (name, target) in repo.backend().refs(NOTES)? {
-            let commit = match target {
-                Backed::Object(key) => repo.commit(CommitId::from(key.hash))?,
-                // It says what another one says.
-                Backed::Symbolic(_) => None,
-            };
-            if let Some(commit) = commit {
-                refs.push(Target { name, commit: commit.id() });
-                heads.push(commit);
-            }
-        }
-        for name in repo.tags()? {
-            let Some(tag) = repo.read_tag(name.as_str())? else { continue };
-            // A tag of a tag would need the one in between, which has no name here.
-            let once = tag.annotation.as_ref().is_none_or(|said| said.target.hash == tag.target);
-            if tag.kind != irmin_core::Kind::Commit || !once {
-                tally.skipped.push(name.to_ref().to_string());
-                continue;
-            }
-            let Some(commit) = repo.tag(name.as_str())? else { continue };
-            match tag.annotation {
-                None => refs.push(Target { name: name.to_ref(), commit: commit.id() }),
-                Some(said) => tags.push((name, tag.id, commit.id(), said)),
-            }
-            heads.push(commit);
-        }
-    }
+    let Roots { refs, tags, heads, skipped } = Roots::of(repo, one)?;
     let log = repo.log(&heads, &LogOptions { reverse: true, ..LogOptions::default() })?;
     let mut stream = Stream {
         sink,
@@ -105,14 +43,14 @@ pub(crate) fn export<C: Contents>(
         values: HashMap::new(),
         mark: 0,
         git: repo.format().spec().layout == LayoutSpec::Git,
-        tally,
+        tally: Tally { skipped, ..Tally::default() },
         progress: Progress::new(out, "exporting", "commits"),
     };
     stream.put("feature done\n")?;
     // All commits are made on one ref that the stream is about, and then every ref is put where it
     // belongs. Where there are only annotated tags it is one of those: it is told last.
     let first = refs.first().map(|target| target.name.to_string());
-    let first = first.or_else(|| tags.first().map(|(name, ..)| name.to_ref().to_string()));
+    let first = first.or_else(|| tags.first().map(|tag| tag.name.to_ref().to_string()));
     let on = first.unwrap_or_default();
     for commit in log {
         stream.commit(&on, commit)?;
@@ -120,8 +58,8 @@ pub(crate) fn export<C: Contents>(
     for target in &refs {
         stream.reset(target.name.as_str(), target.commit)?;
     }
-    for (name, id, target, said) in &tags {
-        stream.tag(name.as_str(), *id, *target, said)?;
+    for Annotated { name, id, commit, said } in &tags {
+        stream.tag(name.as_str(), *id, *commit, said)?;
     }
     stream.put("done\n")?;
     stream.progress.finish();

@@ -1,4 +1,4 @@
-//! Streams of `git fast-export` into a store.
+//! Streams of histories into a store: those of `git fast-export`, and whatever reads like them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
@@ -88,15 +88,33 @@ struct Import<'a> {
     tally: Tally,
 }
 
+/// What commands are read from, and the bytes of large values among them.
+pub(crate) trait Source: Read {
+    /// The next command; nothing at the end.
+    fn next(&mut self) -> irmin_core::Result<Option<Command>>;
+
+    /// The line on which it began, from 1.
+    fn line_number(&self) -> u64;
+}
+
+impl<R: BufRead> Source for Reader<R> {
+    fn next(&mut self) -> irmin_core::Result<Option<Command>> {
+        Reader::next(self)
+    }
+
+    fn line_number(&self) -> u64 {
+        Reader::line_number(self)
+    }
+}
+
 /// Reads a stream, and makes all of it visible at its end.
 pub(crate) fn import<C: Contents>(
     out: &Output,
     repo: &Repo<C>,
-    input: &mut dyn BufRead,
+    reader: &mut dyn Source,
     options: Options,
     note: Note,
 ) -> Outcome<Tally> {
-    let mut reader = Reader::new(input, repo.limits().value);
     let before = |name: &str| Ok(Key::from(repo.resolve(name)?.id().hash()));
     let mut import = Import {
         bulk: repo.bulk()?,
@@ -120,7 +138,7 @@ pub(crate) fn import<C: Contents>(
             import.close().map_err(|stop| on_line(before, stop))?;
         }
         let here = reader.line_number();
-        import.command(command, &mut reader).map_err(|stop| on_line(here, stop))?;
+        import.command(command, reader).map_err(|stop| on_line(here, stop))?;
     }
     import.close()?;
     progress.finish();

@@ -16,7 +16,7 @@ use crate::output::{mode_name, put_value};
 use crate::progress::Progress;
 
 /// The version of the form that the first line names.
-const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// Writes a tree; the answer is how many keys there are, and what is no value.
 pub(crate) fn export<C: Contents>(
@@ -49,6 +49,12 @@ pub(crate) fn export<C: Contents>(
     Ok((keys, skipped))
 }
 
+/// The longest line, for values of so many bytes.
+pub(crate) const fn longest(limit: usize) -> usize {
+    // A byte may take six to be escaped.
+    limit.saturating_mul(6).saturating_add(1 << 20)
+}
+
 /// Sets what the lines say, below a prefix.
 pub(crate) fn import<C: Contents>(
     input: &mut dyn BufRead,
@@ -57,8 +63,7 @@ pub(crate) fn import<C: Contents>(
     staged: &mut Staged<'_, C>,
     progress: &mut Progress,
 ) -> irmin_core::Result<Tally> {
-    // A byte may take six to be escaped.
-    let most = limit.saturating_mul(6).saturating_add(1 << 20);
+    let most = longest(limit);
     let mut tally = Tally::default();
     let mut told = false;
     let mut number = 0_u64;
@@ -104,7 +109,8 @@ pub(crate) fn import<C: Contents>(
     Ok(tally)
 }
 
-fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, irmin_core::Metadata), String> {
+/// The key of a line, its value and its mode.
+pub(crate) fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, irmin_core::Metadata), String> {
     let path = fields.path("path")?;
     let value = fields.value()?.ok_or("`value` is null: leave the line out")?;
     let mode = fields.mode()?;
@@ -114,7 +120,11 @@ fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, irmin_core::Metadata), Stri
     }
 }
 
-fn next_line(input: &mut dyn BufRead, most: usize) -> irmin_core::Result<Option<Vec<u8>>> {
+/// The next line of a stream, bounded.
+pub(crate) fn next_line(
+    input: &mut dyn BufRead,
+    most: usize,
+) -> irmin_core::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let bound = u64::try_from(most).unwrap_or(u64::MAX);
     let read = input.take(bound).read_until(b'\n', &mut line);

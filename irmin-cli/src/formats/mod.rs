@@ -2,7 +2,9 @@
 
 pub(crate) mod fast_export;
 pub(crate) mod fast_import;
+pub(crate) mod history;
 pub(crate) mod jsonl;
+pub(crate) mod roots;
 pub(crate) mod slice;
 pub(crate) mod tar;
 pub(crate) mod untar;
@@ -27,6 +29,8 @@ pub(crate) enum Form {
     GitFast,
     /// One tree: a line of JSON for each key
     Jsonl,
+    /// Whole histories: a line of JSON for each commit, and for each key that it changed
+    JsonlHistory,
     /// One tree: a tar archive
     Tar,
     /// A part of the history, for stores of the same format

@@ -9,6 +9,7 @@ mod fs_store;
 mod git;
 mod help;
 mod history;
+mod json_histories;
 mod large;
 mod names;
 mod output;

@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use crate::support::Place;
 
 /// Runs git on a repository beside the store.
-fn git(place: &Place, repository: &str, arguments: &[&str]) -> String {
+pub(crate) fn git(place: &Place, repository: &str, arguments: &[&str]) -> String {
     place.git(&[&["-C", repository], arguments].concat()).ok()
 }
 
 /// What every ref of a repository is at.
-fn refs(place: &Place, repository: &str) -> String {
+pub(crate) fn refs(place: &Place, repository: &str) -> String {
     git(place, repository, &["for-each-ref", "--format=%(refname) %(objectname) %(objecttype)"])
 }
 
 /// A bare repository with a history that has one of everything, made from a stream; but for a file
 /// that gives way to a directory, which git's own stream loses: it removes the file afterwards.
-fn odd_history(place: &Place) {
+pub(crate) fn odd_history(place: &Place) {
     place.git(&["init", "-q", "--bare", "theirs.git"]).ok();
     let mut stream =
         String::from("blob\nmark :1\ndata 5\nhello\nblob\nmark :2\ndata 6\na\0b\u{1}\nc\n");
@@ -385,6 +385,11 @@ fn changes_are_read_as_git_reads_them() {
     import_with_git(&place, "stream", "read.git");
     place.run(["import", "stream", "--format", "git-fast"]).ok();
     assert_eq!(refs(&place, "store.git"), refs(&place, "read.git"));
+    // The same as lines of JSON.
+    place.run(["export", "lines", "--format", "jsonl-history", "--root", "read.git"]).ok();
+    let import = ["import", "lines", "--format", "jsonl-history", "--verify"];
+    place.run([&import[..], &["--root", "lines.git"]].concat()).ok();
+    assert_eq!(refs(&place, "lines.git"), refs(&place, "read.git"));
 }
 
 /// One tree as JSON lines, out and in again.
