@@ -30,13 +30,13 @@ impl How {
             How::Own => match boxed(ty) {
                 Some(kind) => merge_as(ty, &kind),
                 None => quote_spanned! {ty.span()=>
-                    <#ty as ::irmin_core::contents::Mergeable>::merge()
+                    <#ty as __irmin::contents::Mergeable>::merge()
                 },
             },
             How::Kind(kind) => merge_as(ty, kind),
             How::With(path) => {
                 let name = quote!(#path).to_string().replace(' ', "");
-                quote_spanned!(path.span()=> ::irmin_core::Merge::<#ty>::new(#name, #path))
+                quote_spanned!(path.span()=> __irmin::Merge::<#ty>::new(#name, #path))
             }
             How::LastWriter(_) => return None,
         })
@@ -44,17 +44,23 @@ impl How {
 }
 
 fn merge_as(ty: &Type, kind: &TokenStream) -> TokenStream {
-    quote_spanned!(ty.span()=> <#ty as ::irmin_core::contents::MergeAs<#kind>>::merge_as())
+    quote_spanned!(ty.span()=> <#ty as __irmin::contents::MergeAs<#kind>>::merge_as())
 }
 
 /// How a type merges that has a box in it, which has no merge of its own: the rules of traits would
 /// not let it, because other crates may give theirs to boxes.
 fn boxed(ty: &Type) -> Option<TokenStream> {
-    let Type::Path(path) = ty else { return None };
+    let path = match ty {
+        Type::Path(path) => path,
+        // As a type is that was an argument of another macro.
+        Type::Group(group) => return boxed(&group.elem),
+        Type::Paren(paren) => return boxed(&paren.elem),
+        _ => return None,
+    };
     let last = path.path.segments.last()?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let Some(GenericArgument::Type(inner)) = arguments.args.last() else { return None };
-    let kinds = quote!(::irmin_core::contents::kind);
+    let kinds = quote!(__irmin::contents::kind);
     let inner = boxed(inner);
     if last.ident == "Box" {
         let inner = inner.unwrap_or_else(|| quote!(#kinds::AsOwn));
@@ -76,6 +82,7 @@ pub(crate) struct Attributes {
     pub(crate) how: Option<(Span, How)>,
     pub(crate) default: Option<Span>,
     pub(crate) serde: Option<Span>,
+    pub(crate) core: Option<Path>,
 }
 
 /// What the attributes stand on.
@@ -89,7 +96,7 @@ pub(crate) enum On {
 impl On {
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            On::Type => &["type", "serde", "merge", "merge_with"],
+            On::Type => &["type", "serde", "merge", "merge_with", "crate"],
             On::Variant => &["rename"],
             On::Field => &["rename", "default", "merge", "merge_with"],
         }
@@ -137,6 +144,7 @@ impl Attributes {
                 input.parse::<syn::Token![=]>()?;
                 match name.as_str() {
                     "type" => self.name.replace(named(input)?).is_some(),
+                    "crate" => self.core.replace(input.call(Path::parse_mod_style)?).is_some(),
                     "rename" => self.rename.replace(input.parse()?).is_some(),
                     "merge" => self.how.replace((key.span(), how(input)?)).is_some(),
                     _ => self.how.replace((key.span(), How::With(input.parse()?))).is_some(),
@@ -191,7 +199,7 @@ fn kind(input: ParseStream) -> Result<Option<TokenStream>> {
     let name = input.call(Ident::parse_any)?;
     let simple = |kind: &str| {
         let kind = Ident::new(kind, name.span());
-        Ok(Some(quote!(::irmin_core::contents::kind::#kind)))
+        Ok(Some(quote!(__irmin::contents::kind::#kind)))
     };
     let text = name.to_string();
     match text.as_str() {
@@ -211,14 +219,14 @@ fn kind(input: ParseStream) -> Result<Option<TokenStream>> {
             } else {
                 None
             };
-            let inner = inner.unwrap_or_else(|| quote!(::irmin_core::contents::kind::AsOwn));
+            let inner = inner.unwrap_or_else(|| quote!(__irmin::contents::kind::AsOwn));
             let outer = match text.as_str() {
                 "map" => "AsMap",
                 "option" => "AsOption",
                 _ => "AsBoxed",
             };
             let outer = Ident::new(outer, name.span());
-            Ok(Some(quote!(::irmin_core::contents::kind::#outer<#inner>)))
+            Ok(Some(quote!(__irmin::contents::kind::#outer<#inner>)))
         }
         _ => {
             let why = format!(

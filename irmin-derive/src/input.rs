@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Data, DeriveInput, Fields, GenericParam, Generics, Ident, Index, Member, Result, Type,
+    Data, DeriveInput, Fields, GenericParam, Generics, Ident, Index, Member, Path, Result, Type,
     parse_quote,
 };
 
@@ -16,6 +16,8 @@ pub(crate) struct Input {
     pub(crate) ident: Ident,
     /// With the bounds that the code needs.
     pub(crate) generics: Generics,
+    /// Where `irmin_core` is.
+    pub(crate) core: Path,
     /// What stores record.
     pub(crate) name: String,
     /// How the whole merges, if not by its fields.
@@ -99,6 +101,7 @@ impl Input {
         }
         let serde = attributes.serde.is_some();
         Ok(Input {
+            core: attributes.core.unwrap_or_else(|| parse_quote!(::irmin_core)),
             name: attributes.name.map_or_else(|| kebab(&input.ident), |name| name.value()),
             generics: bounded(input.generics)?,
             ident: input.ident,
@@ -228,13 +231,11 @@ fn bounded(mut generics: Generics) -> Result<Generics> {
     for parameter in &mut generics.params {
         match parameter {
             GenericParam::Type(parameter) => {
-                parameter.bounds.push(parse_quote!(::irmin_core::contents::Mergeable));
+                parameter.bounds.push(parse_quote!(__irmin::contents::Mergeable));
+                parameter.bounds.push(parse_quote!(__irmin::contents::derived::serde::Serialize));
                 parameter
                     .bounds
-                    .push(parse_quote!(::irmin_core::contents::derived::serde::Serialize));
-                parameter.bounds.push(parse_quote!(
-                    ::irmin_core::contents::derived::serde::de::DeserializeOwned
-                ));
+                    .push(parse_quote!(__irmin::contents::derived::serde::de::DeserializeOwned));
             }
             GenericParam::Lifetime(lifetime) => {
                 let why = "a value owns what it is made of: it cannot borrow";

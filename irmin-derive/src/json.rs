@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 use crate::input::{Body, Field, Input, Shape};
 
 fn support() -> TokenStream {
-    quote!(::irmin_core::contents::derived)
+    quote!(__irmin::contents::derived)
 }
 
 /// Both impls.
@@ -234,7 +234,7 @@ fn read_object(body: &Body) -> TokenStream {
         ) -> ::core::result::Result<Self, __A::Error> {
             #(let mut #values = ::core::option::Option::None;)*
             while let ::core::option::Option::Some(name) =
-                map.next_key::<::irmin_core::contents::derived::Name>()?
+                map.next_key::<__irmin::contents::derived::Name>()?
             {
                 match &*name {
                     #(#names => #support::fill(&mut #values, #names, &mut map)?,)*

@@ -129,6 +129,7 @@ use crate::input::Input;
 /// | `rename = "…"` | a field, a variant | its name in JSON and in conflicts |
 /// | `default` | a field | if it is missing it is `Default::default()`: for fields that are new |
 /// | `serde` | a type | it is encoded as its own `Serialize` and `Deserialize` say |
+/// | `crate = path` | a type | where `irmin_core` is, if it has another name there |
 ///
 /// Renaming a type, a field or a variant in the program changes what is written: give it its old
 /// name with these attributes.
@@ -139,33 +140,62 @@ pub fn contents(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 }
 
 fn expand(input: &Input) -> TokenStream {
-    let (ident, name) = (&input.ident, &input.name);
+    let (ident, name, core) = (&input.ident, &input.name, &input.core);
     let (impls, types, bounds) = input.generics.split_for_impl();
     let merge = merge::of_type(input);
     let json = (!input.serde).then(|| json::of_type(input));
+    // In a scope of its own, where the core has a name that nothing else has, whatever it is called
+    // where the type is.
     quote! {
-        #json
+        const _: () = {
+            use #core as __irmin;
 
-        #[automatically_derived]
-        impl #impls ::irmin_core::Contents for #ident #types #bounds {
-            const TYPE: &'static str = #name;
-            const VALUES: ::irmin_core::ValueEncoding = ::irmin_core::ValueEncoding::Raw;
+            #json
 
-            fn encode(&self) -> ::irmin_core::Result<::irmin_core::Bytes> {
-                ::irmin_core::contents::derived::to_text(self)
+            #[automatically_derived]
+            impl #impls __irmin::Contents for #ident #types #bounds {
+                const TYPE: &'static str = #name;
+                const VALUES: __irmin::ValueEncoding = __irmin::ValueEncoding::Raw;
+
+                fn encode(&self) -> __irmin::Result<__irmin::Bytes> {
+                    __irmin::contents::derived::to_text(self)
+                }
+
+                fn decode(bytes: __irmin::Bytes) -> __irmin::Result<Self> {
+                    __irmin::contents::derived::decode(&bytes)
+                }
+
+                fn encode_binary(&self) -> __irmin::Result<__irmin::Bytes> {
+                    __irmin::contents::derived::to_line(self)
+                }
+
+                fn merge() -> __irmin::Merge<Self> {
+                    #merge
+                }
             }
+        };
+    }
+}
 
-            fn decode(bytes: ::irmin_core::Bytes) -> ::irmin_core::Result<Self> {
-                ::irmin_core::contents::derived::decode(&bytes)
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-            fn encode_binary(&self) -> ::irmin_core::Result<::irmin_core::Bytes> {
-                ::irmin_core::contents::derived::to_line(self)
+    /// A program that calls the core otherwise has no `irmin_core`.
+    #[test]
+    fn the_core_is_where_the_type_says() {
+        let input: DeriveInput = syn::parse_quote! {
+            #[irmin(crate = crate::store)]
+            enum Shape<T> {
+                Point,
+                Text(#[irmin(merge = option(text))] Option<String>),
+                Box(Option<Box<T>>, u8),
+                Named { #[irmin(merge = lww(at), default)] shape: T, at: u64 },
             }
-
-            fn merge() -> ::irmin_core::Merge<Self> {
-                #merge
-            }
-        }
+        };
+        let input = Input::read(input).map(|input| expand(&input).to_string());
+        let code = input.unwrap_or_else(|e| e.to_string());
+        assert!(code.contains("use crate :: store as __irmin ;"), "{code}");
+        assert!(!code.contains("irmin_core"), "{code}");
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
     match &input.how {
         Some(How::LastWriter(time)) => {
             return quote! {
-                ::irmin_core::Merge::last_writer(|value: &Self| {
+                __irmin::Merge::last_writer(|value: &Self| {
                     ::core::clone::Clone::clone(&value.#time)
                 })
                 .named(#name)
@@ -29,12 +29,12 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
     let fields = input.bodies.iter().flat_map(|body| &body.fields);
     let parts = fields.filter_map(|field| field.how.merge(&field.ty));
     let bodies = input.bodies.iter().map(|body| of_body(input, body));
-    let others = (input.bodies.len() > 1)
-        .then(|| quote!(_ => ::irmin_core::contents::derived::variants(base),));
+    let others =
+        (input.bodies.len() > 1).then(|| quote!(_ => __irmin::contents::derived::variants(base),));
     quote! {
-        ::irmin_core::contents::derived::merge::<Self>(
+        __irmin::contents::derived::merge::<Self>(
             |asked| asked.parts::<Self>(&[
-                #(|asked| ::irmin_core::contents::derived::idempotent(&#parts, asked),)*
+                #(|asked| __irmin::contents::derived::idempotent(&#parts, asked),)*
             ]),
             |base, ours, theirs| match (ours, theirs) {
                 #(#bodies)*
@@ -58,7 +58,7 @@ fn of_body(input: &Input, body: &Body) -> TokenStream {
     } else {
         (
             Some(quote! {
-                let mut parts = ::irmin_core::contents::derived::Parts::default();
+                let mut parts = __irmin::contents::derived::Parts::default();
             }),
             Some(quote! {
                 let (#(::core::option::Option::Some(#merged),)*) = (#(#merged,)*) else {
