@@ -142,6 +142,10 @@ impl Attributes {
             "default" => self.default.replace(key.span()).is_some(),
             _ => {
                 input.parse::<syn::Token![=]>()?;
+                if let (false, true) = (matches!(&*name, "type" | "rename"), input.peek(LitStr)) {
+                    let why = format!("there are no quotes around what follows `{name} =`");
+                    return Err(input.error(why));
+                }
                 match name.as_str() {
                     "type" => self.name.replace(named(input)?).is_some(),
                     "crate" => self.core.replace(input.call(Path::parse_mod_style)?).is_some(),

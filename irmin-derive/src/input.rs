@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::spanned::Spanned as _;
 use syn::{
     Data, DeriveInput, Fields, GenericParam, Generics, Ident, Index, Member, Path, Result, Type,
     parse_quote,
@@ -63,13 +64,22 @@ pub(crate) struct Field {
     pub(crate) default: bool,
 }
 
+impl Field {
+    /// Where the compiler points at if the type of the field lacks something. Names mean there what
+    /// they mean in all of the code, also if the type was an argument of another macro.
+    pub(crate) fn place(&self) -> Span {
+        self.ty.span().resolved_at(Span::call_site())
+    }
+}
+
 impl Input {
     pub(crate) fn read(input: DeriveInput) -> Result<Self> {
         let attributes = Attributes::read(&input.attrs, On::Type)?;
         let how = attributes.how.map(|(_, how)| how);
+        let serde = attributes.serde.is_some();
         let (bodies, is_enum) = match input.data {
             Data::Struct(data) => {
-                let body = Body::read(quote!(Self), input.ident.to_string(), data.fields)?;
+                let body = Body::read(quote!(Self), input.ident.to_string(), data.fields, serde)?;
                 (vec![body], false)
             }
             Data::Enum(data) => {
@@ -77,7 +87,10 @@ impl Input {
                     let attributes = Attributes::read(&variant.attrs, On::Variant)?;
                     let ident = variant.ident;
                     let name = attributes.rename.map_or_else(|| plain(&ident), |n| n.value());
-                    Ok((ident.clone(), Body::read(quote!(Self::#ident), name, variant.fields)?))
+                    Ok((
+                        ident.clone(),
+                        Body::read(quote!(Self::#ident), name, variant.fields, serde)?,
+                    ))
                 };
                 let bodies = all(data.variants.into_iter().map(read))?;
                 different(bodies.iter().map(|(ident, body)| (ident.span(), &body.name)))?;
@@ -99,7 +112,6 @@ impl Input {
             let why = "only structs merge by `lww(field)`: an enum has no field that is in all";
             return Err(syn::Error::new(span(time), why));
         }
-        let serde = attributes.serde.is_some();
         Ok(Input {
             core: attributes.core.unwrap_or_else(|| parse_quote!(::irmin_core)),
             name: attributes.name.map_or_else(|| kebab(&input.ident), |name| name.value()),
@@ -114,7 +126,7 @@ impl Input {
 }
 
 impl Body {
-    fn read(path: TokenStream, name: String, fields: Fields) -> Result<Self> {
+    fn read(path: TokenStream, name: String, fields: Fields, serde: bool) -> Result<Self> {
         let shape = match &fields {
             Fields::Unit => Shape::Unit,
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Shape::Newtype,
@@ -125,6 +137,10 @@ impl Body {
             let attributes = Attributes::read(&field.attrs, On::Field)?;
             if let (true, Some(span)) = (field.ident.is_none(), attributes.default) {
                 let why = "only a field with a name can be absent";
+                return Err(syn::Error::new(span, why));
+            }
+            if let (true, Some(span)) = (serde, attributes.default) {
+                let why = "this type is read as its own serde says: `#[serde(default)]`";
                 return Err(syn::Error::new(span, why));
             }
             if let (true, Some(rename)) = (field.ident.is_none(), &attributes.rename) {
@@ -176,7 +192,7 @@ impl Body {
     }
 }
 
-fn span(member: &Member) -> proc_macro2::Span {
+fn span(member: &Member) -> Span {
     match member {
         Member::Named(ident) => ident.span(),
         Member::Unnamed(index) => index.span,
@@ -197,7 +213,7 @@ fn all<T>(results: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
 }
 
 /// Names in JSON have to be different.
-fn different<'a>(names: impl Iterator<Item = (proc_macro2::Span, &'a String)>) -> Result<()> {
+fn different<'a>(names: impl Iterator<Item = (Span, &'a String)>) -> Result<()> {
     let mut seen = BTreeMap::new();
     for (span, name) in names {
         if seen.insert(name, span).is_some() {

@@ -1,12 +1,24 @@
 //! The encoding: `Serialize` and `Deserialize`, as serde's own macros would do it.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 
 use crate::input::{Body, Field, Input, Shape};
+use crate::{support, support_at};
 
-fn support() -> TokenStream {
-    quote!(__irmin::contents::derived)
+/// The statements that write fields, each as an expression, to `list`, and end it.
+fn write_fields(body: &Body, writer: &str, values: &[TokenStream]) -> TokenStream {
+    let writer = |place| {
+        let (support, writer) = (support_at(place), Ident::new(writer, place));
+        quote_spanned!(place=> #support::serde::ser::#writer)
+    };
+    let steps = body.fields.iter().zip(values).map(|(field, value)| {
+        let name = (body.shape == Shape::Named).then_some(&field.name).into_iter();
+        let writer = writer(field.place());
+        quote_spanned!(field.place()=> #writer::serialize_field(&mut list, #(#name,)* #value)?;)
+    });
+    let writer = writer(Span::call_site());
+    quote!(#(#steps)* #writer::end(list))
 }
 
 /// Both impls.
@@ -47,64 +59,54 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
 
 fn write_struct(input: &Input, name: &str) -> TokenStream {
     let support = support();
-    let fields = input.bodies.iter().flat_map(|body| &body.fields);
-    let (members, names): (Vec<_>, Vec<_>) = fields.map(|f| (&f.member, &f.name)).unzip();
-    let n = members.len();
-    match input.bodies.first().map(|body| body.shape) {
-        Some(Shape::Unit) | None => quote!(serializer.serialize_unit_struct(#name)),
-        Some(Shape::Newtype) => quote! {
-            #(#support::serde::Serialize::serialize(&self.#members, serializer))*
-        },
-        Some(Shape::Tuple) => quote! {
-            let mut list = serializer.serialize_tuple_struct(#name, #n)?;
-            #(#support::serde::ser::SerializeTupleStruct::serialize_field(
-                &mut list,
-                &self.#members,
-            )?;)*
-            #support::serde::ser::SerializeTupleStruct::end(list)
-        },
-        Some(Shape::Named) => quote! {
-            let mut object = serializer.serialize_struct(#name, #n)?;
-            #(#support::serde::ser::SerializeStruct::serialize_field(
-                &mut object,
-                #names,
-                &self.#members,
-            )?;)*
-            #support::serde::ser::SerializeStruct::end(object)
-        },
+    let Some(body) = input.bodies.first() else { return TokenStream::new() };
+    let values = body.fields.iter().map(|field| {
+        let member = &field.member;
+        quote_spanned!(field.place()=> &self.#member)
+    });
+    let values: Vec<_> = values.collect();
+    let n = values.len();
+    match body.shape {
+        Shape::Unit => quote!(serializer.serialize_unit_struct(#name)),
+        Shape::Newtype => quote!(#(#support::serde::Serialize::serialize(#values, serializer))*),
+        Shape::Tuple => {
+            let fields = write_fields(body, "SerializeTupleStruct", &values);
+            quote!(let mut list = serializer.serialize_tuple_struct(#name, #n)?; #fields)
+        }
+        Shape::Named => {
+            let fields = write_fields(body, "SerializeStruct", &values);
+            quote!(let mut list = serializer.serialize_struct(#name, #n)?; #fields)
+        }
     }
 }
 
 fn write_enum(input: &Input, name: &str) -> TokenStream {
-    let support = support();
     let arms = input.bodies.iter().zip(0_u32..).map(|(body, index)| {
         let (path, variant) = (&body.path, &body.name);
         let members: Vec<_> = body.fields.iter().map(|field| &field.member).collect();
-        let names: Vec<_> = body.fields.iter().map(|field| &field.name).collect();
-        let values: Vec<_> = values(body);
+        let values: Vec<_> = values(body).iter().map(ToTokens::to_token_stream).collect();
         let n = values.len();
         let write = match body.shape {
             Shape::Unit => quote!(serializer.serialize_unit_variant(#name, #index, #variant)),
             Shape::Newtype => quote! {
                 serializer.serialize_newtype_variant(#name, #index, #variant, #(#values)*)
             },
-            Shape::Tuple => quote! {{
-                let mut list = serializer.serialize_tuple_variant(#name, #index, #variant, #n)?;
-                #(#support::serde::ser::SerializeTupleVariant::serialize_field(
-                    &mut list,
-                    #values,
-                )?;)*
-                #support::serde::ser::SerializeTupleVariant::end(list)
-            }},
-            Shape::Named => quote! {{
-                let mut object = serializer.serialize_struct_variant(#name, #index, #variant, #n)?;
-                #(#support::serde::ser::SerializeStructVariant::serialize_field(
-                    &mut object,
-                    #names,
-                    #values,
-                )?;)*
-                #support::serde::ser::SerializeStructVariant::end(object)
-            }},
+            Shape::Tuple => {
+                let fields = write_fields(body, "SerializeTupleVariant", &values);
+                quote! {{
+                    let mut list =
+                        serializer.serialize_tuple_variant(#name, #index, #variant, #n)?;
+                    #fields
+                }}
+            }
+            Shape::Named => {
+                let fields = write_fields(body, "SerializeStructVariant", &values);
+                quote! {{
+                    let mut list =
+                        serializer.serialize_struct_variant(#name, #index, #variant, #n)?;
+                    #fields
+                }}
+            }
         };
         quote!(#path { #(#members: #values,)* } => #write,)
     });
@@ -119,9 +121,14 @@ fn read_struct(input: &Input, name: &str) -> TokenStream {
         Shape::Unit => quote! {
             <() as #support::serde::Deserialize>::deserialize(deserializer).map(|()| Self {})
         },
-        Shape::Newtype => quote! {
-            #support::serde::Deserialize::deserialize(deserializer).map(|value| Self { 0: value })
-        },
+        Shape::Newtype => {
+            let places = body.fields.iter().map(Field::place);
+            let read = places.map(|place| {
+                let support = support_at(place);
+                quote_spanned!(place=> #support::serde::Deserialize::deserialize(deserializer))
+            });
+            quote!(#(#read)*.map(|value| Self { 0: value }))
+        }
         Shape::Tuple => quote! {
             deserializer.deserialize_tuple_struct(#name, #n, #support::ReadBody::<Self, 0>::new())
         },
@@ -183,10 +190,14 @@ fn read_variants(input: &Input) -> TokenStream {
         let (n, names) = (body.fields.len(), names(body));
         let read = match body.shape {
             Shape::Unit => quote!(access.unit_variant().map(|()| #path {})),
-            Shape::Newtype => quote! {
-                access.newtype_variant().map(|value| #path { 0: value })
-                    .map_err(|e| #support::inside(#name, &e))
-            },
+            Shape::Newtype => {
+                let places = body.fields.iter().map(Field::place);
+                let read = places.map(|place| quote_spanned!(place=> access.newtype_variant()));
+                quote! {
+                    #(#read)*.map(|value| #path { 0: value })
+                        .map_err(|e| #support::inside(#name, &e))
+                }
+            }
             Shape::Tuple => quote! {
                 access.tuple_variant(#n, #support::ReadBody::<Self, #index>::new())
             },
@@ -223,21 +234,28 @@ fn read_object(body: &Body) -> TokenStream {
     let (path, support) = (&body.path, support());
     let (values, names) = (values(body), names(body));
     let members = body.fields.iter().map(|field| &field.member);
-    let filled =
-        body.fields.iter().zip(&values).map(|(Field { name, default, .. }, value)| match default {
-            true => quote!(#value.unwrap_or_default()),
-            false => quote!(#support::filled(#value, #name)?),
-        });
+    let fields = || body.fields.iter().zip(&values);
+    let fill = fields().map(|(field, value)| {
+        let (name, support) = (&field.name, support_at(field.place()));
+        quote_spanned!(field.place()=> #name => #support::fill(&mut #value, #name, &mut map)?,)
+    });
+    let filled = fields().map(|(field, value)| {
+        let (name, support) = (&field.name, support_at(field.place()));
+        match field.default {
+            true => quote_spanned!(field.place()=> #value.unwrap_or_default()),
+            false => quote_spanned!(field.place()=> #support::filled(#value, #name)?),
+        }
+    });
     quote! {
         fn object<'de, __A: #support::serde::de::MapAccess<'de>>(
             mut map: __A,
         ) -> ::core::result::Result<Self, __A::Error> {
             #(let mut #values = ::core::option::Option::None;)*
             while let ::core::option::Option::Some(name) =
-                map.next_key::<__irmin::contents::derived::Name>()?
+                map.next_key::<#support::Name>()?
             {
                 match &*name {
-                    #(#names => #support::fill(&mut #values, #names, &mut map)?,)*
+                    #(#fill)*
                     other => return ::core::result::Result::Err(
                         #support::serde::de::Error::unknown_field(other, &[#(#names),*]),
                     ),
@@ -251,8 +269,9 @@ fn read_object(body: &Body) -> TokenStream {
 fn read_array(index: usize, body: &Body) -> TokenStream {
     let (path, support) = (&body.path, support());
     let members = body.fields.iter().map(|field| &field.member);
-    let elements = (0..body.fields.len()).map(|i| {
-        quote! {
+    let elements = body.fields.iter().enumerate().map(|(i, field)| {
+        let support = support_at(field.place());
+        quote_spanned! {field.place()=>
             #support::element(&mut seq, #i, <Self as #support::Body<#index>>::EXPECTED)?
         }
     });
@@ -265,8 +284,10 @@ fn read_array(index: usize, body: &Body) -> TokenStream {
     }
 }
 
+/// Variables, each in the place of its field.
 fn values(body: &Body) -> Vec<Ident> {
-    (0..body.fields.len()).map(|i| format_ident!("value_{i}")).collect()
+    let fields = body.fields.iter().enumerate();
+    fields.map(|(i, field)| Ident::new(&format!("value_{i}"), field.place())).collect()
 }
 
 fn names(body: &Body) -> Vec<&String> {

@@ -8,8 +8,8 @@ mod input;
 mod json;
 mod merge;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::{DeriveInput, parse_macro_input};
 
 use crate::input::Input;
@@ -128,7 +128,7 @@ use crate::input::Input;
 /// | `type = "item"` | a type | the name that stores record; otherwise `OrderLine` is `order-line` |
 /// | `rename = "…"` | a field, a variant | its name in JSON and in conflicts |
 /// | `default` | a field | if it is missing it is `Default::default()`: for fields that are new |
-/// | `serde` | a type | it is encoded as its own `Serialize` and `Deserialize` say |
+/// | `serde` | a type | it is encoded as its own `Serialize` and `Deserialize` say; `rename` is for conflicts only |
 /// | `crate = path` | a type | where `irmin_core` is, if it has another name there |
 ///
 /// Renaming a type, a field or a variant in the program changes what is written: give it its old
@@ -137,6 +137,17 @@ use crate::input::Input;
 pub fn contents(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     Input::read(input).map_or_else(|e| e.to_compile_error(), |input| expand(&input)).into()
+}
+
+/// Where the core has what generated code is made of.
+fn support() -> TokenStream {
+    support_at(Span::call_site())
+}
+
+/// The same for code that the compiler shall find at a place: all of a call has to be there, or it
+/// points at everything between.
+fn support_at(place: Span) -> TokenStream {
+    quote_spanned!(place=> __irmin::contents::derived)
 }
 
 fn expand(input: &Input) -> TokenStream {

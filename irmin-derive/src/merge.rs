@@ -1,24 +1,25 @@
 //! The merge.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
 use crate::attributes::How;
 use crate::input::{Body, Field, Input, Shape};
+use crate::{support, support_at};
 
 /// The expression that `Contents::merge` is.
 pub(crate) fn of_type(input: &Input) -> TokenStream {
-    let name = &input.name;
+    let (name, support) = (&input.name, support());
     let whole: syn::Type = syn::parse_quote!(Self);
     match &input.how {
         Some(How::LastWriter(time)) => {
-            return quote! {
-                __irmin::Merge::last_writer(|value: &Self| {
-                    ::core::clone::Clone::clone(&value.#time)
-                })
-                .named(#name)
-            };
+            let field = input.bodies.iter().flat_map(|body| &body.fields);
+            let whole = field.filter(|field| field.member == *time).map(|field| {
+                let (ty, support) = (&field.ty, support_at(field.place()));
+                quote_spanned!(field.place()=> <#ty as #support::Time>::whole::<Self>(|value| &value.#time))
+            });
+            return quote!(#(#whole)*.named(#name));
         }
         Some(how @ (How::Kind(_) | How::With(_))) => {
             let merge = how.merge(&whole);
@@ -29,12 +30,11 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
     let fields = input.bodies.iter().flat_map(|body| &body.fields);
     let parts = fields.filter_map(|field| field.how.merge(&field.ty));
     let bodies = input.bodies.iter().map(|body| of_body(input, body));
-    let others =
-        (input.bodies.len() > 1).then(|| quote!(_ => __irmin::contents::derived::variants(base),));
+    let others = (input.bodies.len() > 1).then(|| quote!(_ => #support::variants(base),));
     quote! {
-        __irmin::contents::derived::merge::<Self>(
+        #support::merge::<Self>(
             |asked| asked.parts::<Self>(&[
-                #(|asked| __irmin::contents::derived::idempotent(&#parts, asked),)*
+                #(|asked| #support::idempotent(&#parts, asked),)*
             ]),
             |base, ours, theirs| match (ours, theirs) {
                 #(#bodies)*
@@ -46,7 +46,7 @@ pub(crate) fn of_type(input: &Input) -> TokenStream {
 
 /// The arm for two values that are the same variant.
 fn of_body(input: &Input, body: &Body) -> TokenStream {
-    let path = &body.path;
+    let (path, support) = (&body.path, support());
     let members: Vec<_> = body.fields.iter().map(|field| &field.member).collect();
     let names = |side: &str| -> Vec<Ident> {
         (0..body.fields.len()).map(|i| format_ident!("{side}_{i}")).collect()
@@ -58,7 +58,7 @@ fn of_body(input: &Input, body: &Body) -> TokenStream {
     } else {
         (
             Some(quote! {
-                let mut parts = __irmin::contents::derived::Parts::default();
+                let mut parts = #support::Parts::default();
             }),
             Some(quote! {
                 let (#(::core::option::Option::Some(#merged),)*) = (#(#merged,)*) else {
@@ -111,11 +111,12 @@ fn of_field(input: &Input, body: &Body, i: usize, field: &Field) -> TokenStream 
         How::LastWriter(time) => body.fields.iter().position(|field| field.member == *time),
         _ => None,
     };
-    let time = time.unwrap_or(i);
-    let (our_time, their_time, _) = sides(time);
-    let base_time = body.fields.get(time).map(base);
-    quote! {
-        let #merged = parts.last_writer(
+    let (time, i) = time.and_then(|i| Some((body.fields.get(i)?, i))).unwrap_or((field, i));
+    let (our_time, their_time, _) = sides(i);
+    let (ty, base_time, support) = (&time.ty, base(time), support_at(time.place()));
+    quote_spanned! {time.place()=>
+        let #merged = <#ty as #support::Time>::part(
+            &mut parts,
             #name,
             #base_time.zip(#value),
             (#our_time, #ours),

@@ -228,27 +228,50 @@ impl Parts {
         merged.map_err(|reason| self.conflicts.push(format!("{name}{colon}{reason}"))).ok()
     }
 
-    /// Takes a part from the side that was written later, by another part, its time.
-    pub fn last_writer<K, T>(
-        &mut self,
-        name: &str,
-        base: Option<(&K, &T)>,
-        ours: (&K, &T),
-        theirs: (&K, &T),
-    ) -> Option<T>
-    where
-        K: Ord + Clone + 'static,
-        T: Clone + PartialEq + 'static,
-    {
-        let own = |(time, value): (&K, &T)| (time.clone(), value.clone());
-        let merge = Merge::last_writer(|written: &(K, T)| written.0.clone());
-        let base = base.map(own);
-        self.merge(name, &merge, base.as_ref(), &own(ours), &own(theirs)).map(|written| written.1)
-    }
-
     /// Why the whole conflicts.
     #[must_use]
     pub fn reason(self) -> Reason {
         Reason::new(self.conflicts.join("; "))
+    }
+}
+
+/// What tells which of two changes is the later one.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` is no time for `lww`: it has no total order",
+    label = "this is to say which change is the later one",
+    note = "whole numbers are times, and pairs of a number and an author; floats are not, since NaN \
+            is neither before nor after anything"
+)]
+pub trait Time: Sized {
+    /// Takes a part from the side that was written later, by another part, its time.
+    fn part<T: Clone + PartialEq + 'static>(
+        parts: &mut Parts,
+        name: &str,
+        base: Option<(&Self, &T)>,
+        ours: (&Self, &T),
+        theirs: (&Self, &T),
+    ) -> Option<T>;
+
+    /// The merge that takes the whole from the side that was written later.
+    fn whole<T: Clone + PartialEq + 'static>(time: fn(&T) -> &Self) -> Merge<T>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Ord + Clone + 'static> Time for K {
+    fn part<T: Clone + PartialEq + 'static>(
+        parts: &mut Parts,
+        name: &str,
+        base: Option<(&K, &T)>,
+        ours: (&K, &T),
+        theirs: (&K, &T),
+    ) -> Option<T> {
+        let own = |(time, value): (&K, &T)| (time.clone(), value.clone());
+        let merge = Merge::last_writer(|written: &(K, T)| written.0.clone());
+        let base = base.map(own);
+        parts.merge(name, &merge, base.as_ref(), &own(ours), &own(theirs)).map(|written| written.1)
+    }
+
+    fn whole<T: Clone + PartialEq + 'static>(time: fn(&T) -> &K) -> Merge<T> {
+        Merge::last_writer(move |value| time(value).clone())
     }
 }

@@ -44,6 +44,21 @@ enum Never {}
 #[derive(Contents, Clone, PartialEq, Debug)]
 struct Borrowed<'a>(&'a str);
 
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Quoted {
+    #[irmin(merge = "counter")]
+    stock: i64,
+    #[irmin(merge_with = "largest")]
+    sold: i64,
+}
+
+#[derive(Contents, serde::Serialize, serde::Deserialize, Clone, PartialEq, Debug)]
+#[irmin(serde)]
+struct Grown {
+    #[irmin(default)]
+    new: u8,
+}
+
 #[derive(Contents, Clone, Copy)]
 union Either {
     a: u8,
