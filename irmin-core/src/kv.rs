@@ -179,12 +179,12 @@ impl Kv {
     }
 
     /// Moves a value or a dictionary, in place of the value at `dest`, or into the dictionary that
-    /// is there.
+    /// is there. Nothing happens if they are the same key.
     ///
     /// # Errors
     /// `not_found` if there is nothing at `source`, `value_expected` if a dictionary should
-    /// replace a value, `invalid_argument` if a dictionary should move into itself, and as
-    /// [`Kv::set`].
+    /// replace a value or be replaced, `invalid_argument` if a dictionary should move into itself,
+    /// as the root would wherever it goes, and as [`Kv::set`].
     pub fn rename(&self, source: impl IntoPath, dest: impl IntoPath) -> Result<()> {
         let (source, dest) = (source.into_path()?, dest.into_path()?);
         self.write(format!("rename {source} to {dest}"), |batch| batch.rename(&source, &dest))
@@ -298,7 +298,7 @@ impl Batch<'_> {
         if exists(self.tree, &key)? == Some(Kind::Dictionary) {
             return Err(value_expected(&key));
         }
-        self.check_above(&key)?;
+        self.check_above(&key, None)?;
         // A value that is set again keeps whether it may be executed.
         let metadata = self.tree.get_tree(&key)?.and_then(|old| old.metadata());
         self.tree.set_with(&key, value, metadata.unwrap_or_default())
@@ -331,27 +331,30 @@ impl Batch<'_> {
     /// As there.
     pub fn rename(&mut self, source: impl IntoPath, dest: impl IntoPath) -> Result<()> {
         let (source, mut dest) = (source.into_path()?, dest.into_path()?);
-        let Some(kind) = exists(self.tree, &source)?.filter(|_| !source.is_root()) else {
+        let Some(kind) = exists(self.tree, &source)? else {
             return Err(Error::new(Code::NotFound, format!("there is nothing at `{source}`")));
         };
-        if exists(self.tree, &dest)? == Some(Kind::Dictionary) && dest != source {
-            let name = source.split_last().map(|(_, name)| name.to_vec());
-            dest = dest.child(&name.unwrap_or_default());
-        }
-        // Neither is silently replaced by the other, and no dictionary by another one.
-        match (kind, exists(self.tree, &dest)?) {
-            (_, Some(Kind::Dictionary)) if dest != source => return Err(value_expected(&dest)),
-            (Kind::Dictionary, Some(Kind::Value)) => return Err(value_expected(&source)),
-            _ => {}
-        }
         if dest == source {
             return Ok(());
         }
-        if dest.strip_prefix(&source).is_some() {
+        if kind == Kind::Dictionary && dest.strip_prefix(&source).is_some() {
             let what = format!("`{source}` cannot be moved into itself, to `{dest}`");
             return Err(Error::new(Code::InvalidArgument, what));
         }
-        self.check_above(&dest)?;
+        if exists(self.tree, &dest)? == Some(Kind::Dictionary) {
+            let name = source.split_last().map(|(_, name)| name.to_vec());
+            dest = dest.child(&name.unwrap_or_default());
+            if dest == source {
+                return Ok(());
+            }
+        }
+        // Neither is silently replaced by the other, and no dictionary by another one.
+        match (kind, exists(self.tree, &dest)?) {
+            (_, Some(Kind::Dictionary)) => return Err(value_expected(&dest)),
+            (Kind::Dictionary, Some(Kind::Value)) => return Err(value_expected(&source)),
+            _ => {}
+        }
+        self.check_above(&dest, Some(&source))?;
         if let Some(moved) = self.tree.get_tree(&source)? {
             self.tree.remove(&source)?;
             self.tree.set_tree(&dest, moved)?;
@@ -367,11 +370,11 @@ impl Batch<'_> {
         self.tree.remove(key)
     }
 
-    /// Refuses a key below a value.
-    fn check_above(&self, key: &Path) -> Result<()> {
+    /// Refuses a key below a value, unless that is about to go.
+    fn check_above(&self, key: &Path, leaving: Option<&Path>) -> Result<()> {
         let mut dir = Path::root();
         for step in key.steps() {
-            if exists(self.tree, &dir)? == Some(Kind::Value) {
+            if exists(self.tree, &dir)? == Some(Kind::Value) && leaving != Some(&dir) {
                 return Err(directory_expected(&dir));
             }
             dir = dir.child(step);

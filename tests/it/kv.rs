@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use irmin_core::backend::MemoryBackend;
+use irmin_core::backend::{Backend, MemoryBackend};
 use irmin_core::kv::{Kind, Kv};
 use irmin_core::{Bytes, Code, Context, Format, FormatSpec, Info, Path, Repo};
+use irmin_tests::hooked::Hooked;
 use proptest::prelude::*;
 
 /// What the verbs of `mirage-kv` do to a map of whole keys: the model.
@@ -65,7 +66,14 @@ impl Model {
     fn rename(&mut self, source: &str, dest: &str) -> Result<(), Refusal> {
         let kind = self.kind(source).ok_or(Code::NotFound)?;
         let mut dest = dest.to_owned();
-        if self.kind(&dest) == Some(Kind::Dictionary) && dest != source {
+        if dest == source {
+            return Ok(());
+        }
+        let inside = source.is_empty() || dest.starts_with(&format!("{source}/"));
+        if kind == Kind::Dictionary && inside {
+            return Err(Code::InvalidArgument);
+        }
+        if self.kind(&dest) == Some(Kind::Dictionary) {
             let name = source.rsplit('/').next().unwrap();
             dest = format!("{dest}/{name}").trim_start_matches('/').to_owned();
         }
@@ -77,9 +85,6 @@ impl Model {
         if dest == source {
             return Ok(());
         }
-        if dest.starts_with(&format!("{source}/")) {
-            return Err(Code::InvalidArgument);
-        }
         let mut next = self.clone();
         let moved: Vec<String> = match kind {
             Kind::Value => vec![source.to_owned()],
@@ -89,7 +94,7 @@ impl Model {
             let value = next.values.remove(&key).unwrap();
             self.values.contains_key(&dest).then(|| next.values.remove(&dest));
             let above = dest.match_indices('/').map(|(at, _)| &dest[..at]);
-            if above.into_iter().any(|dir| self.values.contains_key(dir)) {
+            if above.into_iter().any(|dir| next.values.contains_key(dir)) {
                 return Err(Code::DirectoryExpected);
             }
             next.values.insert(format!("{dest}{}", &key[source.len()..]), value);
@@ -118,8 +123,11 @@ enum Op {
     Rename(String, String),
 }
 
+/// Keys of three names, and seldom the root.
 fn key() -> impl Strategy<Value = String> {
-    proptest::collection::vec(prop_oneof!["a", "b", "c"], 1..4).prop_map(|steps| steps.join("/"))
+    let size = prop_oneof![1 => Just(0), 12 => 1..4_usize];
+    let steps = size.prop_flat_map(|n| proptest::collection::vec(prop_oneof!["a", "b", "c"], n));
+    steps.prop_map(|steps| steps.join("/"))
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -261,6 +269,55 @@ fn digests_are_the_hashes_of_the_format() {
     let digest = kv.digest("hello").unwrap().unwrap();
     assert_eq!(digest.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
     assert_eq!(kv.digest("").unwrap().unwrap().to_string().len(), 40);
+}
+
+/// A batch runs again on what others wrote meanwhile, and nothing of its first run stays.
+#[test]
+fn a_batch_is_replayed() {
+    let inner = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    let hooked = Hooked::new(inner.clone());
+    let device = |backend: Arc<dyn Backend>| {
+        Kv::new(Repo::new(backend, Context::new("ann", || 1)).unwrap().main().unwrap())
+    };
+    let (kv, other) = (device(hooked.clone()), device(inner));
+    other.set("count", "1").unwrap();
+    let first = AtomicBool::new(true);
+    hooked.on_submit(move || {
+        if first.swap(false, Ordering::Relaxed) {
+            other.set("count", "22").unwrap();
+        }
+    });
+    let mut runs = 0;
+    let commit = kv
+        .batch("count", |batch| {
+            runs += 1;
+            batch.set_partial("count", 9, "3")?;
+            batch.set(format!("runs/{runs}"), "")
+        })
+        .unwrap();
+    assert_eq!(runs, 2);
+    assert_eq!(kv.get("count").unwrap().unwrap(), "223");
+    assert_eq!(kv.list("runs").unwrap().unwrap().len(), 1);
+    assert_eq!(commit.unwrap().parent_ids().len(), 1);
+}
+
+/// A value may move below its own key, where a dictionary takes its place; a dictionary may not,
+/// and the root is one that has all keys below it.
+#[test]
+fn what_moves_below_itself() {
+    let (kv, _) = device(FormatSpec::git());
+    kv.set("a", "value").unwrap();
+    kv.rename("a", "a/b/c").unwrap();
+    assert_eq!(kv.get("a/b/c").unwrap().unwrap(), "value");
+    let refused = |from: &str, to: &str| kv.rename(from, to).unwrap_err();
+    assert_eq!(refused("a/b", "a/b/c/d").code(), Code::InvalidArgument);
+    assert_eq!(refused("", "x").to_string(), "`` cannot be moved into itself, to `x`");
+    assert_eq!(refused("", "a").code(), Code::InvalidArgument);
+    for key in ["", "a", "a/b/c"] {
+        kv.rename(key, key).unwrap();
+    }
+    assert_eq!(refused("x", "x").code(), Code::NotFound);
+    assert_eq!(kv.list("").unwrap().unwrap().len(), 1);
 }
 
 /// A dictionary that moves into another one does not replace the value that has its name there.
