@@ -174,6 +174,25 @@ fn bijections_and_rewritten_conflicts() {
     assert_eq!(loud.apply(Some(&0), &1, &2), Err(Reason::from("default!")));
 }
 
+/// The original compares an object as a list of members: in another order it has changed, so that
+/// the members are merged, and come out sorted. A value of any kind has not changed by that.
+#[test]
+fn the_order_of_the_members_of_an_object_is_a_change() {
+    fn merge<T: Contents>(ours: &str) -> String {
+        let theirs = json(r#"{"a":1,"b":3}"#);
+        let merged = T::merge().apply(Some(&json(r#"{"a":1,"b":2}"#)), &json(ours), &theirs);
+        text::<T>(&merged.unwrap())
+    }
+    let (other_order, sorted) = (r#"{"b":2,"a":1}"#, r#"{"b":3,"a":1}"#);
+    assert_eq!(merge::<Json>(other_order), sorted);
+    assert_eq!(merge::<JsonValue>(other_order), r#"{"a":1,"b":3}"#);
+    let base: Json = json(r#"{"a":1,"b":{"c":1,"d":2}}"#);
+    let inside: Json = json(r#"{"a":1,"b":{"d":2,"c":1}}"#);
+    let theirs: Json = json(r#"{"a":1,"b":{"c":1,"d":3}}"#);
+    let merged = Json::merge().apply(Some(&base), &inside, &theirs).unwrap();
+    assert_eq!(text(&merged), text(&theirs));
+}
+
 #[test]
 fn json_kinds_do_not_mix_and_null_is_no_base() {
     let merge = |base: &str, ours: &str, theirs: &str| {

@@ -17,10 +17,12 @@ pub(super) fn values(
     take_changed(base, ours, theirs).or_else(|_| structure(base, ours, theirs))
 }
 
-/// The merge of [`Json`].
+/// The merge of [`Json`]. Its members are compared as a list, so that another order is a change, as
+/// it is in the original; in the objects inside it is none.
 pub(super) fn objects(base: Option<&Json>, ours: &Json, theirs: &Json) -> Result<Json, Reason> {
-    take_changed(base, ours, theirs)
-        .or_else(|_| members(base.map(|base| &base.0), &ours.0, &theirs.0).map(Json))
+    let base = base.map(|base| &base.0);
+    let (ours, theirs) = (&ours.0, &theirs.0);
+    take_changed(base, ours, theirs).or_else(|_| members(base, ours, theirs)).map(Json)
 }
 
 /// Merges two values of one kind; a base that is `null` is no base.
