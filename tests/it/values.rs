@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use irmin_core::contents::Contents;
-use irmin_core::contents::json::{Json, JsonValue, Number};
-use irmin_core::{Bytes, Merge, Reason};
+use irmin_core::contents::json::{Json, JsonValue, MAX_DEPTH, Number};
+use irmin_core::{Bytes, Code, Merge, Reason};
 use irmin_tests::vectors;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -191,6 +191,29 @@ fn the_order_of_the_members_of_an_object_is_a_change() {
     let theirs: Json = json(r#"{"a":1,"b":{"c":1,"d":3}}"#);
     let merged = Json::merge().apply(Some(&base), &inside, &theirs).unwrap();
     assert_eq!(text(&merged), text(&theirs));
+}
+
+/// What could not be read again is refused before it is written, in both forms.
+#[test]
+fn what_is_nested_too_deep_to_be_read_is_not_written() {
+    let nested = |levels| {
+        (0..levels).fold(JsonValue::Null, |inner, level| match level % 2 {
+            0 => JsonValue::Array(vec![JsonValue::Bool(true), inner]),
+            _ => JsonValue::Object(vec![("a".into(), inner)]),
+        })
+    };
+    let object = |levels| Json::new(vec![("a".into(), nested(levels))]);
+    fn check<C: Contents>(deepest: &C, deeper: &C) {
+        assert_eq!(C::decode(deepest.encode().unwrap()).unwrap(), *deepest);
+        assert_eq!(C::decode_binary(deepest.encode_binary().unwrap()).unwrap(), *deepest);
+        for refused in [deeper.encode(), deeper.encode_binary()] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidValue);
+            assert_eq!(refused.to_string(), "the JSON value has more than 127 levels");
+        }
+    }
+    check(&nested(MAX_DEPTH), &nested(MAX_DEPTH + 1));
+    check(&object(MAX_DEPTH - 1), &object(MAX_DEPTH));
 }
 
 #[test]

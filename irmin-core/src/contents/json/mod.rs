@@ -8,8 +8,8 @@
 //!   binary form of the type ([`Contents::encode_binary`]);
 //! - merges go member by member; merged objects come out in descending order of their keys.
 //!
-//! Text and bytes from outside are read to a depth of [`MAX_DEPTH`] arrays and objects, which the
-//! values that programs build should respect too, or they cannot be read back.
+//! Text and bytes are read to a depth of [`MAX_DEPTH`] arrays and objects, and a value of more is not
+//! written, since it could not be read back.
 
 mod binary;
 mod merge;
@@ -31,7 +31,7 @@ use crate::object::ValueEncoding;
 
 pub(super) use text::write_string;
 
-/// How deep arrays and objects that are read may be nested.
+/// How deep arrays and objects may be nested.
 pub const MAX_DEPTH: usize = 127;
 
 /// A JSON number: a finite double.
@@ -133,7 +133,29 @@ fn same_members(a: &[(String, JsonValue)], b: &[(String, JsonValue)]) -> bool {
     sorted(a) == sorted(b)
 }
 
+/// Refuses members that are deeper than they can be read, where `left` levels are left.
+fn check_depth(members: &[(String, JsonValue)], left: usize) -> Result<()> {
+    let left = left.checked_sub(1).ok_or_else(too_deep)?;
+    members.iter().try_for_each(|member| member.1.check_depth(left))
+}
+
+fn too_deep() -> Error {
+    let why = format!("the JSON value has more than {MAX_DEPTH} levels");
+    Error::new(Code::InvalidValue, why)
+}
+
 impl JsonValue {
+    fn check_depth(&self, left: usize) -> Result<()> {
+        match self {
+            JsonValue::Object(members) => check_depth(members, left),
+            JsonValue::Array(items) => {
+                let left = left.checked_sub(1).ok_or_else(too_deep)?;
+                items.iter().try_for_each(|item| item.check_depth(left))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The total order that OCaml's generic comparison gives the type: kinds in their order of
     /// declaration, then values. It tells duplicates of a key apart in merges.
     fn order(&self, other: &Self) -> Ordering {
@@ -187,6 +209,7 @@ impl Contents for JsonValue {
     const VALUES: ValueEncoding = ValueEncoding::Raw;
 
     fn encode(&self) -> Result<Bytes> {
+        self.check_depth(MAX_DEPTH)?;
         Ok(Bytes::from(format!("{self}")))
     }
 
@@ -195,6 +218,7 @@ impl Contents for JsonValue {
     }
 
     fn encode_binary(&self) -> Result<Bytes> {
+        self.check_depth(MAX_DEPTH)?;
         Ok(binary::encode(self))
     }
 
@@ -290,6 +314,7 @@ impl Contents for Json {
     const VALUES: ValueEncoding = ValueEncoding::Raw;
 
     fn encode(&self) -> Result<Bytes> {
+        check_depth(&self.0, MAX_DEPTH)?;
         Ok(Bytes::from(format!("{self}")))
     }
 
@@ -298,6 +323,7 @@ impl Contents for Json {
     }
 
     fn encode_binary(&self) -> Result<Bytes> {
+        check_depth(&self.0, MAX_DEPTH)?;
         Ok(binary::encode_members(&self.0))
     }
 
