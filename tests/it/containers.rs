@@ -75,6 +75,7 @@ proptest! {
     #[test]
     fn values_of_several_converge(script in script(32)) {
         converges::<Records>(&script);
+        converges::<Notes>(&script);
     }
 
     /// A store of bytes in which paths have policies, as any git repository can be.
@@ -100,6 +101,7 @@ fn histories_that_criss_cross() {
         converges::<Queues>(&script),
         converges::<Texts>(&script),
         converges::<Records>(&script),
+        converges::<Notes>(&script),
     ];
     assert!(crossed.iter().all(|crossed| *crossed > 10), "{crossed:?}");
 }

@@ -137,12 +137,20 @@ impl Kind for LinkedLogs {
     }
 }
 
-/// Whether a set has an element: an addition is there that no removal there knew of.
-fn in_set(edits: &Edits<'_>, element: &str) -> bool {
-    let of = |made: &&&Made| name(made.edit.what) == element;
-    let (removed, added): (Vec<&&Made>, Vec<&&Made>) =
-        edits.values().filter(of).partition(|made| Sets::removes(&made.edit));
-    added.iter().any(|added| !removed.iter().any(|removed| removed.past.contains(&added.number)))
+/// The elements of a set, of which each edit names one: of these an addition is there that no
+/// removal there knew of.
+fn in_set<'a>(
+    edits: impl Iterator<Item = &'a Made> + Clone,
+    element: impl Fn(&Edit) -> String,
+) -> String {
+    let is_in = |name: &&str| {
+        let of = edits.clone().filter(|made| element(&made.edit) == *name);
+        let (removed, added): (Vec<&Made>, Vec<&Made>) =
+            of.partition(|made| Sets::removes(&made.edit));
+        let seen = |added: &Made| removed.iter().any(|made| made.past.contains(&added.number));
+        added.into_iter().any(|added| !seen(added))
+    };
+    ["a", "b", "c"].into_iter().filter(is_in).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) struct Sets;
@@ -170,9 +178,7 @@ impl Kind for Sets {
     }
 
     fn model(edits: &Edits<'_>) -> String {
-        let elements: Vec<&str> =
-            ["a", "b", "c"].into_iter().filter(|element| in_set(edits, element)).collect();
-        elements.join(" ")
+        in_set(edits.values().copied(), |edit| name(edit.what))
     }
 }
 
@@ -362,23 +368,53 @@ impl Kind for Texts {
     }
 }
 
-/// Several containers that are fields of one value.
+/// Several containers that are fields of one value, one of them a map of others.
 pub(super) struct Records;
+
+type Shelves = MergeMap<String, AddWinsSet<String>>;
 
 #[derive(Contents, Clone, PartialEq, Debug, Default)]
 pub(super) struct Record {
     count: Counter,
     tags: AddWinsSet<String>,
     title: Option<LwwRegister<String>>,
+    log: BlobLog<String>,
+    shelves: Shelves,
     #[irmin(merge = counter)]
     edits: u32,
 }
 
 impl Records {
-    /// Those that change one of the fields.
+    /// Which field an edit changes.
+    fn field(edit: &Edit) -> u8 {
+        [0, 1, 2, 3, 4, 4][usize::from(edit.verb % 6)]
+    }
+
     fn of<'a>(edits: &Edits<'a>, field: u8) -> Edits<'a> {
-        let of = edits.iter().filter(|(_, made)| made.edit.verb % 3 == field);
+        let of = edits.iter().filter(|(_, made)| Self::field(&made.edit) == field);
         of.map(|(n, made)| (*n, *made)).collect()
+    }
+
+    /// What an edit does with the shelf that it names.
+    fn element(edit: &Edit) -> String {
+        name(edit.verb / 16)
+    }
+
+    /// Changes a shelf, or takes it away, and says whether there was one.
+    fn shelve(shelves: &mut Shelves, edit: &Edit, event: &mut Event) -> Result<bool> {
+        if Maps::removes(edit) {
+            return Ok(shelves.remove(&name(edit.what)));
+        }
+        shelves.update(name(edit.what), |shelf| {
+            let mut shelf = shelf.unwrap_or_default();
+            if Sets::removes(edit) {
+                shelf.remove(&Self::element(edit));
+            } else {
+                shelf.add(Self::element(edit), event);
+            }
+            Ok(shelf)
+        })?;
+        Ok(true)
     }
 }
 
@@ -389,15 +425,18 @@ impl Kind for Records {
         let change = |old: Option<Record>, event: &mut Event| {
             let mut new = old.unwrap_or_default();
             new.edits += 1;
-            match edit.verb % 3 {
+            match Self::field(edit) {
                 0 => new.count.0 += i64::from(edit.what),
                 1 if !Sets::removes(edit) => new.tags.add(name(edit.what), event),
                 1 if !new.tags.remove(&name(edit.what)) => return Ok(None),
                 1 => {}
-                _ => {
+                2 => {
                     let old = new.title.as_ref();
                     new.title = Some(LwwRegister::write(old, name(edit.what), event));
                 }
+                3 => new.log.append(name(edit.what), event),
+                _ if !Self::shelve(&mut new.shelves, edit, event)? => return Ok(None),
+                _ => {}
             }
             Ok(Some(new))
         };
@@ -405,19 +444,108 @@ impl Kind for Records {
     }
 
     fn read(branch: &Branch<Record>) -> Result<String> {
-        let Record { count, tags, title, edits } =
+        let Record { count, tags, title, log, shelves, edits } =
             At::<Record>::new(branch, PATH)?.get()?.unwrap_or_default();
-        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let list =
+            |set: &AddWinsSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         let title = title.map(|title| format!("{}@{}", title.value(), title.time()));
-        Ok(format!("{} [{}] {} {edits}", count.0, tags.join(" "), title.unwrap_or_default()))
+        let log: Vec<&str> = log.entries().iter().map(|(value, _)| value.as_str()).collect();
+        let shelves: String =
+            shelves.iter().map(|(key, shelf)| format!("{key}: {};", list(shelf))).collect();
+        let (count, tags, title) = (count.0, list(&tags), title.unwrap_or_default());
+        Ok(format!("{count} [{tags}] {title} [{}] {shelves} {edits}", log.join(" ")))
     }
 
     fn model(edits: &Edits<'_>) -> String {
         let count: i64 = Self::of(edits, 0).values().map(|m| i64::from(m.edit.what)).sum();
-        let tagged = Self::of(edits, 1);
-        let tags: Vec<&str> =
-            ["a", "b", "c"].into_iter().filter(|element| in_set(&tagged, element)).collect();
+        let tags = Sets::model(&Self::of(edits, 1));
         let title = Registers::model(&Self::of(edits, 2));
-        format!("{count} [{}] {title} {}", tags.join(" "), edits.len())
+        let log = BlobLogs::model(&Self::of(edits, 3));
+        let shelved = Self::of(edits, 4);
+        let mut shelves = String::new();
+        for key in ["a", "b", "c"] {
+            let last = Maps::last(&shelved, key).1;
+            if !last.is_empty() {
+                let elements = in_set(last.into_iter(), Self::element);
+                shelves += &format!("{key}: {elements};");
+            }
+        }
+        format!("{count} [{tags}] {title} [{log}] {shelves} {}", edits.len())
+    }
+}
+
+/// Containers whose marks decide the order, as fields of one value, to which one edit gives marks
+/// in turn.
+pub(super) struct Notes;
+
+#[derive(Contents, Clone, PartialEq, Debug, Default)]
+pub(super) struct Note {
+    text: Text,
+    queue: Queue<i64>,
+}
+
+impl Notes {
+    /// The half of the edits that change the text, as edits of a text, or the others.
+    fn of(edits: &Edits<'_>, text: bool) -> Vec<Made> {
+        let of = edits.values().filter(|made| Self::is_text(&made.edit) == text);
+        let made = |made: &&Made| Made {
+            edit: Self::half(&made.edit),
+            came: made.came,
+            past: made.past.clone(),
+            number: made.number,
+        };
+        of.map(made).collect()
+    }
+
+    fn is_text(edit: &Edit) -> bool {
+        edit.verb.is_multiple_of(2)
+    }
+
+    fn half(edit: &Edit) -> Edit {
+        Edit { verb: edit.verb / 2, ..*edit }
+    }
+}
+
+impl Kind for Notes {
+    type Values = Note;
+    const BY_MARKS: bool = true;
+
+    fn edit(branch: &Branch<Note>, edit: &Edit, n: usize, options: CommitOptions) -> Done {
+        let half = Self::half(edit);
+        let mut came = -1;
+        let change = |old: Option<Note>, event: &mut Event| {
+            let mut note = old.clone().unwrap_or_default();
+            if Self::is_text(edit) {
+                let mut lines: Vec<String> = note.text.lines().map(str::to_owned).collect();
+                let out = Texts::change(&half, n, &mut lines);
+                came = out.map_or(-1, |line| line.replace('.', "").parse().unwrap());
+                note.text.write(&lines.join("\n"), event);
+            } else if half.verb % 5 >= 2 {
+                note.queue.push(n as i64, event);
+            } else {
+                came = note.queue.pop().unwrap_or(-1);
+            }
+            Ok((note != old.unwrap_or_default()).then_some(note))
+        };
+        let made = At::<Note>::new(branch, PATH)?.edit(options, [edit.verb, edit.what], change)?;
+        Ok(made.map(|_| came))
+    }
+
+    fn read(branch: &Branch<Note>) -> Result<String> {
+        let note = At::<Note>::new(branch, PATH)?.get()?.unwrap_or_default();
+        let queue: Vec<String> = note.queue.iter().map(i64::to_string).collect();
+        Ok(note.text.read() + &queue.join(" "))
+    }
+
+    fn model(edits: &Edits<'_>) -> String {
+        let [text, queue] = [true, false].map(|text| Self::of(edits, text));
+        fn by_number(half: &[Made]) -> Edits<'_> {
+            half.iter().map(|made| (made.number, made)).collect()
+        }
+        Texts::model(&by_number(&text)) + "\n" + &Queues::model(&by_number(&queue))
+    }
+
+    fn oldest_first(words: Vec<&str>) -> Vec<&str> {
+        words.into_iter().filter(|word| !word.contains('.')).collect()
     }
 }
