@@ -78,7 +78,9 @@ use crate::input::Input;
 /// | `merge = default` | anything | the side that changed; two changes conflict |
 /// | `merge_with = path` | anything | a function `fn(Option<&T>, &T, &T) -> Result<T, Reason>` |
 ///
-/// A field that is the time of `lww` goes with what it is the time of. All fields that conflict
+/// A field that is the time of `lww` goes with what it is the time of. Fields that have one time go
+/// together, from the later side: those that shall not be lost to changes of others need times of
+/// their own. All fields that conflict
 /// are told, with their names: `price: default; notes: text: both sides changed line 3`.
 ///
 /// Containers (`irmin_core::containers`) are fields too, and merge as they do at a path of their own:
@@ -121,7 +123,9 @@ use crate::input::Input;
 ///
 /// Reading is strict, because what is dropped would be lost when it is written again: unknown and
 /// repeated fields are refused, and missing ones that are not optional. The error names the type,
-/// the field, the line and the column.
+/// the field, the line and the column. So a program that lacks a new field takes values with it
+/// as they are, where only one side changed them, and refuses to merge them otherwise. (With `serde`
+/// it is for the type to say `#[serde(deny_unknown_fields)]`.)
 ///
 /// | `#[irmin(…)]` | on | meaning |
 /// |---|---|---|

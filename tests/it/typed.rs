@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use irmin_core::backend::MemoryBackend;
 use irmin_core::contents::as_json::{to_line, to_text};
 use irmin_core::contents::json::{Json, JsonValue};
 use irmin_core::contents::{AsJson, Policies};
-use irmin_core::{Bytes, Code, Contents, Merge, Merged, Reason, Repo};
+use irmin_core::{Bytes, Code, Contents, Context, Format, FormatSpec, Merge, Merged, Reason, Repo};
 use irmin_tests::git_support::fsck;
 use irmin_tests::needs;
 use proptest::prelude::*;
@@ -286,4 +288,60 @@ fn values_of_serde_and_a_policy() {
     let main = repo.with_policies(policies).main().unwrap();
     main.merge(&other, "join").unwrap().resolved().unwrap();
     assert_eq!(main.get("counts/a").unwrap(), Some(counts(4)));
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+#[irmin(type = "grown")]
+struct Before {
+    #[irmin(merge = counter)]
+    count: i64,
+}
+
+/// The same type in a later version of the program.
+#[derive(Contents, Clone, PartialEq, Debug)]
+#[irmin(type = "grown")]
+struct After {
+    #[irmin(merge = counter)]
+    count: i64,
+    #[irmin(default)]
+    label: String,
+    limit: Option<u8>,
+}
+
+/// A program that lacks a field takes values with it whole or not at all, and the later one reads
+/// those that lack it.
+#[test]
+fn versions_of_a_type_lose_nothing() {
+    let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    let bytes = Repo::new(backend, Context::new("ann", || 1)).unwrap();
+    let before = bytes.typed::<Before>().unwrap().main().unwrap();
+    let after = bytes.typed::<After>().unwrap().main().unwrap();
+    before.set("a", Before { count: 1 }, "the old version").unwrap();
+    let mut value = after.get("a").unwrap().unwrap();
+    assert_eq!(value, After { count: 1, label: String::new(), limit: None });
+
+    // What only one side changed is not looked at.
+    let draft = after.fork("draft").unwrap();
+    value.label = "new".into();
+    draft.set("a", value.clone(), "a label").unwrap();
+    before.set("b", Before { count: 5 }, "another key").unwrap();
+    let old_draft = bytes.typed::<Before>().unwrap().branch("draft").unwrap();
+    before.merge(&old_draft, "merge").unwrap().resolved().unwrap();
+    assert_eq!(after.get("a").unwrap(), Some(value.clone()));
+    let refused = before.get("a").unwrap_err();
+    let unknown = "unknown field `label`, expected `count`";
+    assert!(refused.to_string().contains(unknown), "{refused}");
+    assert_eq!(refused.code(), Code::InvalidValue);
+
+    // What both changed cannot be merged by a program that would drop a part of it.
+    let counted = |count| After { count, ..value.clone() };
+    draft.set("a", counted(3), "two more").unwrap();
+    after.set("a", counted(2), "one more").unwrap();
+    let head = after.head().unwrap().map(|commit| commit.id());
+    let refused = before.merge(&old_draft, "merge").unwrap_err();
+    assert!(refused.to_string().contains(unknown), "{refused}");
+    assert!(refused.to_string().contains("`a`"), "{refused}");
+    assert_eq!(after.head().unwrap().map(|commit| commit.id()), head);
+    after.merge(&draft, "merge").unwrap().resolved().unwrap();
+    assert_eq!(after.get("a").unwrap(), Some(counted(4)));
 }

@@ -35,6 +35,10 @@ use crate::object::ValueEncoding;
 /// as what a person edited, but no object with two members of one name; written again it is
 /// canonical.
 ///
+/// Members that the type does not have are what serde makes of them: it drops them, and they are
+/// lost when the value is written again, or merged. A type whose later versions may have more says
+/// `#[serde(deny_unknown_fields)]`, which derived types do of themselves.
+///
 /// The binary form is the same without line breaks and spaces. Changes on both sides conflict
 /// unless they are equal; [`AsJson::merge_by`] makes a policy from a merge of the plain type, and
 /// `derive(Contents)` merges field by field.
