@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use irmin_core::backend::MemoryBackend;
 use irmin_core::containers::{Container, Counter};
+use irmin_core::contents::json::JsonValue;
 use irmin_core::{
     BranchName, Contents, Context, Format, FormatSpec, HashFunction, HashPrefix, Path, RefName,
     Repo, Result,
@@ -22,6 +23,7 @@ pub const ALL: &[Check] = &[
     ("set, merge and get in every format", stores),
     ("a counter on two branches", counter),
     ("a derived type as JSON, and its merge", derived),
+    ("numbers of JSON, where serde_json keeps their digits", numbers),
 ];
 
 /// `printf 'hello\n' | git hash-object --stdin`.
@@ -117,4 +119,14 @@ fn derived() -> bool {
     merged == Ok(item(8, "x\nb\ny\n"))
         && text == "{\n  \"stock\": 1,\n  \"notes\": \"é\"\n}\n"
         && Item::decode(text).is_ok_and(|read| read == item(1, "é"))
+}
+
+/// With its feature `arbitrary_precision`, which is on here.
+fn numbers() -> bool {
+    let read = |text: &str| JsonValue::decode(text.to_string().into());
+    let same = |text: &str, printed: &str| read(text).is_ok_and(|v| v.to_string() == printed);
+    same("[1,-0.50,1e3,18446744073709551616]", "[1,-0.5,1000,1.8446744073709552e+19]")
+        && same(r#"{"a":{"b":7}}"#, r#"{"a":{"b":7}}"#)
+        && read("1e999").is_err()
+        && Counter::decode("258\n".into()).is_ok_and(|counter| counter == Counter(258))
 }

@@ -59,6 +59,20 @@ impl Serialize for Json {
     }
 }
 
+/// What `serde_json` calls the only member of a number that it hands over as an object.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// A number that came as an object, which any part of a program can bring about: it turns on the
+/// feature `arbitrary_precision`, for itself, and has it turned on for all.
+fn number_of(members: &[(String, JsonValue)]) -> Option<f64> {
+    let [(name, JsonValue::String(digits))] = members else { return None };
+    let keeps_digits = || {
+        let number = serde_json::from_str::<serde_json::Number>("1.10");
+        number.is_ok_and(|number| number.to_string() == "1.10")
+    };
+    if name == NUMBER && keeps_digits() { digits.parse().ok() } else { None }
+}
+
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
@@ -119,7 +133,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(member) = access.next_entry::<String, JsonValue>()? {
             members.push(member);
         }
-        Ok(JsonValue::Object(members))
+        match number_of(&members) {
+            Some(number) => self.visit_f64(number),
+            None => Ok(JsonValue::Object(members)),
+        }
     }
 }
 
