@@ -139,14 +139,11 @@ impl Kind for LinkedLogs {
 
 /// The elements of a set, of which each edit names one: of these an addition is there that no
 /// removal there knew of.
-fn in_set<'a>(
-    edits: impl Iterator<Item = &'a Made> + Clone,
-    element: impl Fn(&Edit) -> String,
-) -> String {
+fn in_set(edits: &[&Made], element: impl Fn(&Edit) -> String) -> String {
     let is_in = |name: &&str| {
-        let of = edits.clone().filter(|made| element(&made.edit) == *name);
+        let of = edits.iter().filter(|made| element(&made.edit) == *name);
         let (removed, added): (Vec<&Made>, Vec<&Made>) =
-            of.partition(|made| Sets::removes(&made.edit));
+            of.copied().partition(|made| Sets::removes(&made.edit));
         let seen = |added: &Made| removed.iter().any(|made| made.past.contains(&added.number));
         added.into_iter().any(|added| !seen(added))
     };
@@ -178,7 +175,8 @@ impl Kind for Sets {
     }
 
     fn model(edits: &Edits<'_>) -> String {
-        in_set(edits.values().copied(), |edit| name(edit.what))
+        let edits: Vec<&Made> = edits.values().copied().collect();
+        in_set(&edits, |edit| name(edit.what))
     }
 }
 
@@ -466,7 +464,7 @@ impl Kind for Records {
         for key in ["a", "b", "c"] {
             let last = Maps::last(&shelved, key).1;
             if !last.is_empty() {
-                let elements = in_set(last.into_iter(), Self::element);
+                let elements = in_set(&last, Self::element);
                 shelves += &format!("{key}: {elements};");
             }
         }
