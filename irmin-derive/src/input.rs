@@ -75,11 +75,10 @@ impl Field {
 impl Input {
     pub(crate) fn read(input: DeriveInput) -> Result<Self> {
         let attributes = Attributes::read(&input.attrs, On::Type)?;
-        let how = attributes.how.map(|(_, how)| how);
-        let serde = attributes.serde.is_some();
+        let ty = &attributes;
         let (bodies, is_enum) = match input.data {
             Data::Struct(data) => {
-                let body = Body::read(quote!(Self), input.ident.to_string(), data.fields, serde)?;
+                let body = Body::read(quote!(Self), input.ident.to_string(), data.fields, ty)?;
                 (vec![body], false)
             }
             Data::Enum(data) => {
@@ -87,10 +86,7 @@ impl Input {
                     let attributes = Attributes::read(&variant.attrs, On::Variant)?;
                     let ident = variant.ident;
                     let name = attributes.rename.map_or_else(|| plain(&ident), |n| n.value());
-                    Ok((
-                        ident.clone(),
-                        Body::read(quote!(Self::#ident), name, variant.fields, serde)?,
-                    ))
+                    Ok((ident.clone(), Body::read(quote!(Self::#ident), name, variant.fields, ty)?))
                 };
                 let bodies = all(data.variants.into_iter().map(read))?;
                 different(bodies.iter().map(|(ident, body)| (ident.span(), &body.name)))?;
@@ -105,6 +101,7 @@ impl Input {
             let why = "an enum without variants has no values to keep";
             return Err(syn::Error::new(input.ident.span(), why));
         }
+        let how = attributes.how.map(|(_, how)| how);
         if let (Some(How::LastWriter(time)), [body]) = (&how, bodies.as_slice()) {
             body.find(time)?;
         }
@@ -118,7 +115,7 @@ impl Input {
             generics: bounded(input.generics)?,
             ident: input.ident,
             how,
-            serde,
+            serde: attributes.serde.is_some(),
             is_enum,
             bodies,
         })
@@ -126,22 +123,27 @@ impl Input {
 }
 
 impl Body {
-    fn read(path: TokenStream, name: String, fields: Fields, serde: bool) -> Result<Self> {
+    fn read(path: TokenStream, name: String, fields: Fields, ty: &Attributes) -> Result<Self> {
         let shape = match &fields {
             Fields::Unit => Shape::Unit,
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Shape::Newtype,
             Fields::Unnamed(_) => Shape::Tuple,
             Fields::Named(_) => Shape::Named,
         };
+        let whole = ty.how.as_ref().is_some_and(|(_, how)| !matches!(how, How::Own));
         let read = |(index, field): (usize, syn::Field)| {
             let attributes = Attributes::read(&field.attrs, On::Field)?;
             if let (true, Some(span)) = (field.ident.is_none(), attributes.default) {
                 let why = "only a field with a name can be absent";
                 return Err(syn::Error::new(span, why));
             }
-            if let (true, Some(span)) = (serde, attributes.default) {
+            if let (Some(_), Some(span)) = (ty.serde, attributes.default) {
                 let why = "this type is read as its own serde says: `#[serde(default)]`";
                 return Err(syn::Error::new(span, why));
+            }
+            if let (true, Some((span, _))) = (whole, &attributes.how) {
+                let why = "this type merges as a whole, as it says itself: its fields do not";
+                return Err(syn::Error::new(*span, why));
             }
             if let (true, Some(rename)) = (field.ident.is_none(), &attributes.rename) {
                 let why = "a field without a name cannot have another one";

@@ -59,6 +59,14 @@ struct Grown {
     new: u8,
 }
 
+#[derive(Contents, Clone, PartialEq, Debug)]
+#[irmin(merge = lww(at))]
+struct Whole {
+    #[irmin(merge = counter)]
+    count: u8,
+    at: u64,
+}
+
 #[derive(Contents, Clone, Copy)]
 union Either {
     a: u8,
