@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use irmin_core::backend::{
-    Backend, Batch, Chunked, Chunking, Counted, Durability, MemoryBackend, Note, StrictMemory,
-    ValueRead, Wait,
+    Backend, Batch, Chunked, Chunking, Counted, Durability, FsBackend, FsInit, FsOptions,
+    MemoryBackend, Note, StrictMemory, ValueRead, Wait,
 };
 use irmin_core::{
-    Bytes, Code, Context, Format, FormatSpec, Hash, HashFunction, Key, Kind, Object, Repo,
+    Bytes, Code, Context, Format, FormatSpec, Hash, HashFunction, Key, Kind, Limits, Object, Repo,
     ValueEncoding,
 };
 use irmin_tests::conformance::Subject;
+use irmin_tests::sim_io::SimIo;
 use irmin_tests::vectors;
 use proptest::prelude::*;
 
@@ -325,6 +326,34 @@ fn large_values_are_streams_only() {
     assert!(refused(chunked.read_range(&keys[1], 0..u64::MAX).unwrap_err()));
     assert_eq!(chunked.read_range(&keys[1], 1..1_000_001).unwrap(), over[1..]);
     assert!(read(&mut *opened(&chunked, keys[1])).unwrap() == over);
+}
+
+/// A store that was written without the decorator is read with it, piece by piece as before.
+#[test]
+fn values_that_are_kept_whole_are_streams_too() {
+    let limits = Limits { object: 100_000, ..Limits::default() };
+    let options = FsOptions { limits, ..FsOptions::default() };
+    let io = Arc::new(SimIo::new());
+    let files = Arc::new(FsBackend::init(io, &FsInit::default(), &options).unwrap());
+    let value = noise(300_000, 6);
+    let mut stage = files.stage().unwrap();
+    let len = value.len() as u64;
+    let key = stage.put_value(files.format(), len, &mut &value[..]).unwrap();
+    stage.publish(Vec::new(), Durability::Durable, Note::default()).unwrap();
+    let small = put(&*files, b"small");
+    let chunked = Chunked::new(files, Chunking::default()).unwrap();
+    let split = put(&chunked, &noise(90_000, 8));
+    let absent = Key::from(HashFunction::Blake2b(64).digest(b"absent"));
+    let opened = chunked.open_values(&[small, key, absent, split], Wait::Block).unwrap();
+    let lens: Vec<_> = opened.iter().map(|value| value.as_ref().map(|v| v.len())).collect();
+    assert_eq!(lens, [Some(5), Some(300_000), None, Some(90_000)]);
+    for mut whole in opened.into_iter().skip(1).step_by(2).flatten() {
+        assert!(
+            read(&mut *whole).unwrap()
+                == if whole.len() == len { value.clone() } else { noise(90_000, 8) }
+        );
+    }
+    assert_eq!(chunked.read_range(&key, 299_990..u64::MAX).unwrap(), value[299_990..]);
 }
 
 /// A store that a hand has changed: any piece or list lost or replaced is noticed, and nothing

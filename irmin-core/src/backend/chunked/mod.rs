@@ -280,6 +280,24 @@ impl Chunked {
         Ok(whole)
     }
 
+    fn open_value(&self, key: &Key, wait: Wait) -> Result<Option<Box<dyn ValueRead>>> {
+        match self.inner.open_values(&[*key], wait) {
+            // What is in pieces is no value to the store below.
+            Err(e) if e.code() == Code::InvalidArgument => {}
+            // One that is whole may be large, too, if it was written without this.
+            opened => return Ok(opened?.pop().flatten()),
+        }
+        let open = |object: Object| -> Result<Box<dyn ValueRead>> {
+            match object.kind {
+                Kind::ChunkIndex => {
+                    Ok(Box::new(Pieces::open(self.stored(wait), self.format(), &object)?))
+                }
+                _ => super::values::hold(self.format(), &object),
+            }
+        };
+        self.inner.get(key, wait)?.map(open).transpose()
+    }
+
     fn stored(&self, wait: Wait) -> Stored {
         Stored { inner: self.inner.clone(), wait }
     }
@@ -370,16 +388,7 @@ impl Backend for Chunked {
     }
 
     fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
-        let open = |object: Object| -> Result<Box<dyn ValueRead>> {
-            match object.kind {
-                Kind::ChunkIndex => {
-                    Ok(Box::new(Pieces::open(self.stored(wait), self.format(), &object)?))
-                }
-                _ => super::values::hold(self.format(), &object),
-            }
-        };
-        let found = self.inner.get_many(keys, wait)?;
-        found.into_iter().map(|object| object.map(open).transpose()).collect()
+        keys.iter().map(|key| self.open_value(key, wait)).collect()
     }
 
     fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
