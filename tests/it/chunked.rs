@@ -356,6 +356,21 @@ fn values_that_are_kept_whole_are_streams_too() {
     assert_eq!(chunked.read_range(&key, 299_990..u64::MAX).unwrap(), value[299_990..]);
 }
 
+/// Pieces are fetched a few at a time, however much is read at once.
+#[test]
+fn reads_of_any_size_fetch_a_few_pieces_at_a_time() {
+    let inner = Arc::new(MemoryBackend::new(Format::new(FormatSpec::native())));
+    let counted = Arc::new(Counted::new(inner));
+    let chunked = Chunked::new(counted.clone(), Chunking::Content { log: 20 }).unwrap();
+    let value = noise(24 << 20, 13);
+    let key = put(&chunked, &value);
+    counted.reset();
+    assert!(read(&mut *opened(&chunked, key)).unwrap() == value);
+    // The root, and four mebibytes with one piece that begins in them at a time.
+    let calls = counted.counts().get_calls;
+    assert!((4..=10).contains(&calls), "{calls}");
+}
+
 /// A store that a hand has changed: any piece or list lost or replaced is noticed, and nothing
 /// panics.
 #[test]

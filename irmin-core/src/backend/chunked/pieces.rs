@@ -15,6 +15,10 @@ use crate::io::Read as _;
 use crate::object::chunk::{self, Chunk};
 use crate::object::{Format, Kind, Object};
 
+/// How many bytes of pieces are fetched at once: beside what is read no more are in memory, and one
+/// piece.
+const AT_ONCE: u64 = 4 << 20;
+
 /// Where pieces are read from.
 pub(super) trait Fetch {
     /// The objects of some keys.
@@ -258,7 +262,7 @@ impl<F: Fetch> Pieces<F> {
                 done += piece.get(into..).unwrap_or_default().read(rest)?;
                 continue;
             }
-            let wanted = rest.len() as u64;
+            let wanted = (rest.len() as u64).min(AT_ONCE);
             let Some(list) = self.descend(at)? else { break };
             let Some((first, _, _)) = list.entry(at) else { break };
             done += self.pieces_of(&list, first, at, wanted, buffer.get_mut(done..))?;
