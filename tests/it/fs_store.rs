@@ -299,6 +299,38 @@ fn handles_that_fetch_the_same_together_have_all_of_it() {
     assert_eq!(std::fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
 }
 
+/// Who comes second finds the store of who came first, and not one half of each.
+#[test]
+fn stores_that_are_made_together_are_one() {
+    let specs = [FormatSpec::native(), FormatSpec::irmin_pack()];
+    let together = |dir: &Path, make: fn(Arc<StdIo>, &FsInit) -> Result<FsBackend, Error>| {
+        std::thread::scope(|scope| {
+            let one = |n: usize| {
+                let io = Arc::new(StdIo::open(dir).unwrap());
+                let new = FsInit { spec: specs[n % 2], ..FsInit::default() };
+                scope.spawn(move || make(io, &new).map(|store| *store.format().spec()))
+            };
+            let all: Vec<_> = (0..4).map(one).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    for _ in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let open_or_init =
+            |io: Arc<StdIo>, new: &FsInit| FsBackend::open_or_init(io, new, &FsOptions::default());
+        let specs = together(dir.path(), open_or_init);
+        let there = *open(dir.path()).format().spec();
+        assert!(specs.iter().all(|spec| *spec.as_ref().unwrap() == there), "{there:?}, {specs:?}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let made = together(dir.path(), |io, new| FsBackend::init(io, new, &FsOptions::default()));
+        let (first, others): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
+        let first: Vec<_> = first.into_iter().map(Result::unwrap).collect();
+        assert_eq!(first, [*open(dir.path()).format().spec()]);
+        assert!(others.iter().all(|e| e.as_ref().unwrap_err().code() == Code::NameClash));
+    }
+}
+
 #[test]
 fn hostile_files_are_errors_or_nothing() {
     let dir = tempfile::tempdir().unwrap();

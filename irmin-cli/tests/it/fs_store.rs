@@ -47,7 +47,8 @@ fn a_journey() {
     assert!(!place.path(ROOT).exists(), "a reader makes nothing");
     let told = run(&["init", "--json"]).ok();
     assert_eq!(told, "{\"store\":\"fs\",\"root\":\"store.git\",\"branch\":\"main\"}\n");
-    assert!(files(&place).is_empty(), "a new store is as the original's");
+    let made: Vec<String> = files(&place).into_keys().collect();
+    assert_eq!(made, ["irmin/lock"], "what the original sees is as its own");
 
     run(&["set", "a/b", "1", "-m", "first"]).ok();
     run(&["branch", "create", "draft"]).ok();
@@ -264,6 +265,29 @@ fn a_repository_without_head_is_no_store_of_files() {
     // Making it again finishes it, with what it had.
     place.run(["init"]).ok();
     assert_eq!(place.run(["get", "a"]).ok(), "1");
+}
+
+/// Processes that find no store make one together.
+#[test]
+fn processes_that_make_a_store_together() {
+    for kind in [&[][..], &["-c", "json-value"]] {
+        let place = Place::new();
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let (place, key) = (&place, format!("{writer}"));
+                scope.spawn(move || {
+                    let set = [kind, &["set", &key, &key]].concat();
+                    let mut end = run(place, &set);
+                    while end.code == CONTENDED {
+                        end = run(place, &set);
+                    }
+                    end.ok();
+                });
+            }
+        });
+        assert_eq!(run(&place, &["list"]).ok().lines().count(), WRITERS);
+        run(&place, &["check"]).ok();
+    }
 }
 
 /// Histories go out and come in again with the hashes that they had, and git reads them.

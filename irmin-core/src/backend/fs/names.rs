@@ -24,7 +24,7 @@ pub(super) const OUR_OBJECTS: &str = "irmin/objects";
 pub(super) const OWNERS: &str = "irmin/owners";
 /// The lock under which objects get their names.
 pub(super) const NAMING: &str = "irmin/naming";
-/// The lock under which handles come and leftovers go.
+/// The lock under which stores are made, handles come and leftovers go.
 pub(super) const GATE: &str = "irmin/lock";
 
 /// The file of an object that the original reads too.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::objects::Coding;
 use super::record::{self, Record};
-use super::{FsBackend, Moving, State, files, names, refs};
+use super::{FsBackend, Moving, State, files, names, owner, refs};
 use crate::backend::{Notifier, Recorded, Target};
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
@@ -107,24 +107,30 @@ impl FsBackend {
         })
     }
 
-    /// Makes a store in an empty directory, and opens it.
+    /// Makes a store in an empty directory, and opens it. Of several programs that do so at once one
+    /// succeeds.
     ///
     /// # Errors
     /// `name_clash` if there is anything else, `unsupported` for a format of git's, `io`.
     pub fn init(io: Arc<dyn Io>, new: &FsInit, options: &FsOptions) -> Result<Self> {
-        make(&*io, new)?;
+        make(&*io, new, options.attempts)?;
         FsBackend::open(io, &FsOptions { unrecorded: new.spec, ..options.clone() })
     }
 
-    /// Opens a store, or makes one.
+    /// Opens a store, or makes one; several programs may do so at once.
     ///
     /// # Errors
     /// Those of [`open`](FsBackend::open) and [`init`](FsBackend::init).
     pub fn open_or_init(io: Arc<dyn Io>, new: &FsInit, options: &FsOptions) -> Result<Self> {
         match FsBackend::open(io.clone(), options) {
-            Err(e) if e.code() == Code::NotFound => FsBackend::init(io, new, options),
-            opened => opened,
+            Err(e) if e.code() == Code::NotFound => {}
+            opened => return opened,
         }
+        FsBackend::init(io.clone(), new, options).or_else(|e| {
+            // Another program may have made it meanwhile.
+            let made = (e.code() == Code::NameClash).then(|| FsBackend::open(io, options));
+            made.and_then(Result::ok).ok_or(e)
+        })
     }
 }
 
@@ -208,16 +214,15 @@ fn is_store(io: &dyn Io) -> Result<bool> {
 }
 
 /// Makes the files of an empty store; `objects` comes last, and with it the store.
-fn make(io: &dyn Io, new: &FsInit) -> Result<()> {
-    for entry in io.list("")? {
-        if ![names::OURS, names::REFS].contains(&entry.name.as_str()) {
-            let why = format!("the directory is not empty: it has `{}`", entry.name);
-            return Err(Error::new(Code::NameClash, why));
-        }
-    }
+fn make(io: &dyn Io, new: &FsInit, attempts: u32) -> Result<()> {
     let record = Record { spec: new.spec, recorded: new.recorded.clone() };
     let text = record.encode()?;
     let plain = Record { spec: FormatSpec::irmin_mem(), recorded: Recorded::default() };
+    // Nothing is made where there is something, and nothing is when it is our turn.
+    refuse_others(io)?;
+    files::create_dirs(io, names::OURS)?;
+    let _gate = owner::gate(io, attempts)?;
+    refuse_others(io)?;
     let head = Target::Symbolic(new.branch.to_ref());
     let (path, bytes) = refs::encode(&RefName::head(), &head);
     // A store that is like the original's looks like one.
@@ -229,11 +234,22 @@ fn make(io: &dyn Io, new: &FsInit) -> Result<()> {
     files::sync_dir(io, "")
 }
 
+/// Refuses a directory with anything in it but what an unfinished store may have left.
+fn refuse_others(io: &dyn Io) -> Result<()> {
+    let ours = |name: &str| [names::OURS, names::REFS].contains(&name);
+    match io.list("")?.iter().find(|entry| !ours(&entry.name)) {
+        None => Ok(()),
+        Some(entry) => {
+            let why = format!("the directory is not empty: it has `{}`", entry.name);
+            Err(Error::new(Code::NameClash, why))
+        }
+    }
+}
+
 /// Writes a file of a store that is not there yet, or removes it: an unfinished one may be left.
 fn put(io: &dyn Io, path: &str, bytes: Option<&[u8]>) -> Result<()> {
     let left = files::remove(io, path)?;
     if let Some(bytes) = bytes {
-        files::create_dirs(io, names::OURS)?;
         files::create(io, path, bytes)?;
     }
     if left || bytes.is_some() { files::sync_dir(io, names::OURS) } else { Ok(()) }

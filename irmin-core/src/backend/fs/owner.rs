@@ -35,6 +35,15 @@ fn path(number: u32) -> String {
     format!("{OWNERS}/{number}")
 }
 
+/// Waits until no other handle comes, and no other program makes the store. Its directory is there.
+///
+/// # Errors
+/// `locked` after so many attempts, `io`.
+pub(super) fn gate(io: &dyn Io, attempts: u32) -> Result<Box<dyn LockGuard>> {
+    let busy = || Error::new(Code::Locked, format!("another program holds `{GATE}`: try again"));
+    files::wait_for(io, GATE, attempts)?.ok_or_else(busy)
+}
+
 impl Owner {
     /// Begins to own: removes what dead handles left, and takes a free number.
     ///
@@ -43,9 +52,7 @@ impl Owner {
     pub(super) fn begin(io: &Arc<dyn Io>, attempts: u32) -> Result<Owner> {
         files::create_dirs(&**io, OWNERS)?;
         files::create_dirs(&**io, TEMPS)?;
-        let busy =
-            || Error::new(Code::Locked, format!("another program holds `{GATE}`: try again"));
-        let _gate = files::wait_for(&**io, GATE, attempts)?.ok_or_else(busy)?;
+        let _gate = gate(&**io, attempts)?;
         sweep(&**io)?;
         for number in 0..u32::MAX {
             let at = path(number);
