@@ -233,6 +233,27 @@ fn a_lock_of_ours_whose_owner_died_is_taken_over_at_once() {
     assert!(!lock.exists());
 }
 
+/// A lock that a handle has just taken is not taken for one that it forgot, whatever else is locked
+/// in between: `a-b` is sorted between `a` and `a/b`.
+#[test]
+fn a_batch_keeps_the_locks_that_it_took() {
+    let store = FsBackend::init(Arc::new(SimIo::new()), &FsInit::default(), &FsOptions::default());
+    let store = Arc::new(store.unwrap());
+    let main = repo(store.clone()).main().unwrap();
+    main.set("a", "1", "why").unwrap();
+    main.fork("a").unwrap();
+    let head = store.read_ref(&"refs/heads/a".parse().unwrap(), View::Tip).unwrap();
+    let edit = |name: &str, new: &Option<Target>| RefEdit {
+        name: format!("refs/heads/{name}").parse().unwrap(),
+        expected: Expected::Any,
+        new: new.clone(),
+    };
+    let edits = vec![edit("a", &None), edit("a-b", &head), edit("a/b", &None)];
+    store.publish(Batch { edits, ..Batch::default() }).unwrap();
+    let names = store.refs("").unwrap().into_iter().map(|(name, _)| name.to_string());
+    assert_eq!(names.collect::<Vec<_>>(), ["refs/heads/a-b", "refs/heads/main"]);
+}
+
 #[test]
 fn handles_that_write_together_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -267,17 +267,13 @@ impl FsBackend {
     fn lock_all(&self, edits: &[RefEdit]) -> Result<Vec<RefLock<'_>>> {
         let paths: BTreeSet<String> = edits.iter().map(|edit| names::lock(&edit.name)).collect();
         let owner = self.owner()?;
-        let mut locks: Vec<RefLock<'_>> = Vec::new();
-        let mut last: Option<String> = None;
-        for path in paths {
-            // The lock of `a` is a file, so that nobody can lock `a/b` beside it.
-            if last.as_ref().is_some_and(|last| path.starts_with(&format!("{last}/"))) {
-                continue;
-            }
-            locks.push(RefLock::take(&*self.io, owner, path.clone(), self.attempts)?);
-            last = Some(path);
-        }
-        Ok(locks)
+        // The lock of `a` is a file, so that nobody can lock `a/b` beside it.
+        let covered = |path: &str| {
+            let mut above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+            above.any(|above| paths.contains(above))
+        };
+        let free = paths.iter().filter(|path| !covered(path));
+        free.map(|path| RefLock::take(&*self.io, owner, path.clone(), self.attempts)).collect()
     }
 
     /// Moves refs. Readers go on seeing the old values until all are durable.
