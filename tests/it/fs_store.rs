@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use irmin_core::backend::{
-    Backend, Batch, Expected, FsBackend, FsInit, FsOptions, MemoryBackend, RefEdit, Target, View,
-    Wait,
+    Backend, Batch, Durability, Expected, FsBackend, FsInit, FsOptions, MemoryBackend, Note,
+    RefEdit, Target, View, Wait,
 };
-use irmin_core::io::StdIo;
+use irmin_core::io::{Io, OpenMode, StdIo};
 use irmin_core::{
     Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, Repo, Tree,
     ValueEncoding,
@@ -350,6 +350,36 @@ fn stores_that_are_made_together_are_one() {
         assert_eq!(first, [*open(dir.path()).format().spec()]);
         assert!(others.iter().all(|e| e.as_ref().unwrap_err().code() == Code::NameClash));
     }
+}
+
+/// A lock looks fresh for as long as its holder lives, however much it has to write: the original
+/// takes one for forgotten by its age.
+#[test]
+fn a_lock_does_not_age_while_a_large_write_goes_on() {
+    let io = SimIo::new();
+    let (new, options) = (FsInit::default(), FsOptions::default());
+    let store = FsBackend::init(Arc::new(io.clone()), &new, &options).unwrap();
+    let commit = repo(Arc::new(store)).main().unwrap().set("a", "1", "why").unwrap().unwrap();
+    let store = FsBackend::open(Arc::new(io.clone()), &options).unwrap();
+    let mut stage = store.stage().unwrap();
+    stage.put((0..600).map(|n| store.format().value(format!("{n}").as_bytes())).collect()).unwrap();
+    let edit = RefEdit {
+        name: "refs/heads/other".parse().unwrap(),
+        expected: Expected::Absent,
+        new: Some(Target::Object(commit.id().hash().into())),
+    };
+    let first = io.op_count();
+    stage.publish(vec![edit], Durability::Durable, Note::default()).unwrap();
+    let mut ages = Vec::new();
+    for at in (first..io.op_count()).step_by(20) {
+        let then = io.fork_at(at);
+        let Some(lock) = then.metadata("lock/refs/other").unwrap() else { continue };
+        then.open("now", OpenMode::CreateNew).unwrap().write_at(b"now", 0).unwrap();
+        ages.push(then.metadata("now").unwrap().unwrap().modified - lock.modified);
+    }
+    assert!(ages.len() > 40, "{}", ages.len());
+    // In operations of the disk; there are thousands while the lock is held.
+    assert!(ages.iter().all(|age| *age < 300), "{ages:?}");
 }
 
 #[test]

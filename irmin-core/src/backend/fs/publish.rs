@@ -162,7 +162,7 @@ impl<'a> Pending<'a> {
     fn name(&mut self) -> Result<()> {
         let FsBackend { io, dirs, attempts, .. } = self.store;
         // It makes the directory of the lock.
-        self.store.owner()?;
+        let owner = self.store.owner()?;
         let mut unsynced = core::mem::take(&mut self.unsynced);
         let mut order: Vec<&Prepared> = self.objects.values().collect();
         order.sort_unstable_by(|a, b| (a.level, &a.path).cmp(&(b.level, &b.path)));
@@ -175,6 +175,8 @@ impl<'a> Pending<'a> {
         }
         let levels = order.chunk_by(|a, b| a.level == b.level);
         for some in levels.flat_map(|level| level.chunks(NAMED)) {
+            // Refs may be locked meanwhile, and a lock that looks old is taken for forgotten.
+            owner.touch()?;
             Naming::take(&**io, *attempts)?.run(|| {
                 for prepared in some {
                     io.rename(&prepared.temp, &prepared.path)?;
