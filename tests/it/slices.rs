@@ -323,6 +323,37 @@ fn a_merge_of_something_old_does_not_bring_all_of_history() {
     assert!(counted.counts().objects_read < 210, "{:?}", counted.counts());
 }
 
+/// A value is handed out before anything below a directory beside it is read: else each level of a
+/// deep tree would hold some.
+#[test]
+fn values_do_not_wait_for_directories() {
+    const LEVELS: u64 = 40;
+    for spec in [FormatSpec::git(), FormatSpec::native()] {
+        let counted = Arc::new(Counted::new(Arc::new(MemoryBackend::new(Format::new(spec)))));
+        let repo = Repo::new(counted.clone(), context()).unwrap();
+        let fill = |tree: &mut Tree| {
+            let mut dir = String::new();
+            for level in 0..LEVELS {
+                (0..12).try_for_each(|n| tree.set(format!("{dir}n{n}"), format!("{level} {n}")))?;
+                dir.push_str("m/");
+            }
+            Ok(())
+        };
+        repo.main().unwrap().transaction("deep", fill).unwrap();
+        let export = repo.export_objects(&SliceOptions::default()).unwrap();
+        counted.reset();
+        let (mut handed, mut most) = (0, 0);
+        for object in export {
+            object.unwrap();
+            handed += 1;
+            most = most.max(counted.counts().objects_read - handed);
+        }
+        assert_eq!(handed, LEVELS * 13 + 1);
+        // The directories on the way, the commit, and the values of one directory.
+        assert!((LEVELS..LEVELS + 16).contains(&most), "{most}");
+    }
+}
+
 #[test]
 fn every_change_of_a_stream_is_refused() {
     for spec in specs() {

@@ -290,7 +290,9 @@ impl Frame {
     fn next(&mut self, store: &Store, seen: &Seen) -> Result<Option<Ready>> {
         if self.ready.is_empty() {
             let fresh = self.children.by_ref().filter(|(_, key)| !seen.has(&key.hash));
-            let fresh: Vec<(Kind, Key)> = fresh.take(BATCH).collect();
+            let mut fresh: Vec<(Kind, Key)> = fresh.take(BATCH).collect();
+            // Values come first: else those of all directories on the way down would be held.
+            fresh.sort_by_key(|(kind, _)| *kind != Kind::Value);
             for some in fresh.chunk_by(|(a, _), (b, _)| (*a == Kind::Value) == (*b == Kind::Value))
             {
                 let keys: Vec<Key> = some.iter().map(|(_, key)| *key).collect();
