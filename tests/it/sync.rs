@@ -279,6 +279,36 @@ fn only_what_is_missing_travels() {
     }
 }
 
+/// Whole directories are in memory while they travel: a few of them, whatever the history.
+#[test]
+fn wide_directories_of_many_commits_are_not_held_together() {
+    let hooked = Hooked::new(memory(FormatSpec::git()));
+    let there = repo(hooked.clone()).main().unwrap();
+    let fill =
+        |tree: &mut irmin_core::Tree| (0..2000).try_for_each(|n| tree.set(format!("{n}"), ""));
+    there.transaction("fill", fill).unwrap();
+    for n in 0..120 {
+        there.set(format!("{n}"), format!("{n}"), "change").unwrap();
+    }
+    let to = Arc::new(Counted::new(memory(FormatSpec::git())));
+    let (read, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    hooked.on_object({
+        let (to, read, most) = (to.clone(), read.clone(), most.clone());
+        move |_, object| {
+            let len = object.as_ref().map_or(0, |object| object.bytes.len());
+            let read = read.fetch_add(len, Ordering::Relaxed) + len;
+            let written = to.counts().bytes_written as usize;
+            most.fetch_max(read.saturating_sub(written), Ordering::Relaxed);
+        }
+    });
+    // A repository of its own remembers nothing of what was read before.
+    let fresh = repo(hooked.clone()).main().unwrap();
+    let Fetched::Head(_) = repo(to).fetch(&fresh, None).unwrap() else { panic!() };
+    hooked.clear();
+    let (read, most) = (read.load(Ordering::Relaxed), most.load(Ordering::Relaxed));
+    assert!(read > 7 << 20 && most < 3 << 20, "{most} of {read} bytes at once");
+}
+
 #[test]
 fn a_translation_is_written_once() {
     let ((_, there), (to, here)) = counted(FormatSpec::native(), FormatSpec::git());

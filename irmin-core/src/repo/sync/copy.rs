@@ -18,6 +18,10 @@ use crate::tree::Store;
 
 /// How many values are open at once.
 const VALUES: usize = 16;
+/// How many directories are read at once, and how many bytes of them before what is below them is
+/// copied: versions of one wide directory are as many as there are commits.
+const DIRS_AT_ONCE: usize = 16;
+const DIRS: usize = 1 << 20;
 /// How many bytes of values are collected before they are written.
 pub(super) const SMALL: u64 = 256 << 10;
 
@@ -40,6 +44,7 @@ fn mark(hash: &Hash) -> Mark {
 }
 
 /// Directories that wait until what is below them is here.
+#[derive(Default)]
 struct Frame {
     objects: Vec<Object>,
     below: Vec<(Kind, Key)>,
@@ -99,15 +104,33 @@ impl Copy<'_, '_> {
             if dirs.is_empty() {
                 continue;
             }
-            let objects = self.read(&dirs)?;
-            let mut below = Vec::new();
-            for object in &objects {
-                let children = self.from.layout().children(object)?;
-                below.extend(children.into_iter().map(|(kind, child)| (kind, child.key)));
-            }
-            stack.push(Frame { objects, below });
+            let (below, rest) = self.descend(&dirs)?;
+            frame.below.extend(rest);
+            stack.push(below);
         }
         Ok(())
+    }
+
+    /// Reads directories until they are some bytes together, and finds what is below them and not
+    /// known to be here, each once; answers those that are left, too.
+    fn descend<'k>(&self, dirs: &'k [(Kind, Key)]) -> Result<(Frame, &'k [(Kind, Key)])> {
+        let (mut frame, mut rest, mut bytes) = (Frame::default(), dirs, 0);
+        let mut met = HashSet::new();
+        while bytes < DIRS && !rest.is_empty() {
+            let (some, left) = rest.split_at(rest.len().min(DIRS_AT_ONCE));
+            rest = left;
+            for object in self.read(some)? {
+                bytes += object.bytes.len();
+                let children = self.from.layout().children(&object)?;
+                let children = children.into_iter().map(|(kind, child)| (kind, child.key));
+                frame.below.extend(children.filter(|(_, key)| {
+                    let mark = mark(&key.hash);
+                    !self.here.contains(&mark) && met.insert(mark)
+                }));
+                frame.objects.push(object);
+            }
+        }
+        Ok((frame, rest))
     }
 
     /// What of these is not here, each once.
