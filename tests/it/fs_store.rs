@@ -11,11 +11,13 @@ use irmin_core::backend::{
 };
 use irmin_core::io::{Io, OpenMode, StdIo};
 use irmin_core::{
-    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, Repo, Tree,
+    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, RefName, Repo, Tree,
     ValueEncoding,
 };
 use irmin_tests::conformance::Subject;
 use irmin_tests::sim_io::{Sampling, SimIo};
+
+use crate::git_neighbours::Meddled;
 
 fn address(store: &Arc<dyn Backend>) -> usize {
     Arc::as_ptr(store).cast::<()>().addr()
@@ -350,6 +352,37 @@ fn stores_that_are_made_together_are_one() {
         assert_eq!(first, [*open(dir.path()).format().spec()]);
         assert!(others.iter().all(|e| e.as_ref().unwrap_err().code() == Code::NameClash));
     }
+}
+
+/// A branch that stands for another one is in a file of ours, and one with a commit in the
+/// original's: whoever reads it while it changes sees what it was or what it is.
+#[test]
+fn a_branch_that_changes_its_file_is_there_all_the_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = Arc::new(StdIo::open(dir.path()).unwrap());
+    let store = FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
+    let store = Arc::new(store);
+    repo(store.clone()).main().unwrap().set("a", "1", "why").unwrap();
+    let main: RefName = "refs/heads/main".parse().unwrap();
+    let head = store.read_ref(&main, View::Tip).unwrap();
+    let name: RefName = "refs/heads/other".parse().unwrap();
+    let put = {
+        let name = name.clone();
+        move |new| {
+            let edit = RefEdit { name: name.clone(), expected: Expected::Any, new };
+            store.publish(Batch { edits: vec![edit], ..Batch::default() }).unwrap();
+        }
+    };
+    put(Some(Target::Symbolic(main)));
+    let expected = head.clone();
+    let files = Meddled::files(dir.path(), move |doing, path| {
+        if (doing, path) == ("open", "irmin/refs/heads/other") {
+            put(head.clone());
+        }
+        Ok(())
+    });
+    let reader = FsBackend::open(Arc::new(files), &FsOptions::default()).unwrap();
+    assert_eq!(reader.read_ref(&name, View::Durable).unwrap(), expected);
 }
 
 /// A lock looks fresh for as long as its holder lives, however much it has to write: the original

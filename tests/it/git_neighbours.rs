@@ -16,7 +16,7 @@ use crate::git_repository::{done, fresh, open};
 type Before = dyn Fn(&str, &str) -> Result<()> + Send + Sync;
 
 /// Real files, where a test acts, or fails, before an operation on a path.
-struct Meddled {
+pub(crate) struct Meddled {
     inner: StdIo,
     before: Box<Before>,
     /// A name that listings do not show.
@@ -36,8 +36,16 @@ impl Meddled {
         hidden: Option<String>,
         before: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
     ) -> GitBackend {
-        let io = Meddled { inner: StdIo::open(path).unwrap(), before: Box::new(before), hidden };
+        let io = Meddled { hidden, ..Meddled::files(path, before) };
         GitBackend::open_on(Arc::new(io), &Options::default()).unwrap()
+    }
+
+    /// The files of a directory.
+    pub(crate) fn files(
+        path: &Path,
+        before: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
+    ) -> Meddled {
+        Meddled { inner: StdIo::open(path).unwrap(), before: Box::new(before), hidden: None }
     }
 }
 

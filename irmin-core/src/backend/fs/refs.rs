@@ -76,13 +76,21 @@ pub(super) fn encode(name: &RefName, target: &Target) -> (String, Vec<u8>) {
 /// # Errors
 /// `corrupt_store`, `io`.
 pub(super) fn read(io: &dyn Io, hash_len: usize, name: &RefName) -> Result<Option<Target>> {
-    if let Some(path) = names::branch(name)
-        && let Some(bytes) = files::read(io, &path, MAX, 0)?
-    {
-        return decode_branch(name, hash_len, &bytes).map(Some);
+    let branch = names::branch(name);
+    let originals = || -> Result<Option<Target>> {
+        let Some(path) = &branch else { return Ok(None) };
+        let bytes = files::read(io, path, MAX, 0)?;
+        bytes.map(|bytes| decode_branch(name, hash_len, &bytes)).transpose()
+    };
+    if let Some(target) = originals()? {
+        return Ok(Some(target));
     }
     if let Some(bytes) = files::read(io, &names::our_ref(name), MAX, 0)? {
         return decode_ours(name, hash_len, &bytes).map(Some);
+    }
+    // It may have gone from the one file to the other between the two looks.
+    if let Some(target) = originals()? {
+        return Ok(Some(target));
     }
     let head = *name == RefName::head();
     Ok(head.then(|| Target::Symbolic(BranchName::main().to_ref())))
