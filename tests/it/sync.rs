@@ -8,6 +8,7 @@ use irmin_core::backend::{
     Backend, Chunked, Chunking, Counted, FsBackend, FsInit, FsOptions, MemoryBackend, StrictMemory,
     Target, View,
 };
+use irmin_core::io::CountedIo;
 use irmin_core::{
     Branch, Code, Commit, CommitId, Fetched, Format, FormatSpec, HashFunction, LogOptions, Merged,
     Metadata, Pull, Push, RefName, Repo, TagForm,
@@ -33,6 +34,8 @@ enum Place {
     Memory(fn() -> FormatSpec),
     Strict(fn() -> FormatSpec),
     Git,
+    /// A git repository on a simulated disk.
+    SimulatedGit,
     /// On a simulated disk.
     Files(fn() -> FormatSpec),
     /// In memory, with all values in pieces that are cut by content.
@@ -65,6 +68,11 @@ impl Place {
                 let store = GitBackend::init(path, &init, &Options::default()).unwrap();
                 (Some(dir), repo(Arc::new(store)))
             }
+            Place::SimulatedGit => {
+                let (init, options) = (InitOptions::default(), Options::default());
+                let store = GitBackend::init_on(Arc::new(SimIo::new()), &init, &options).unwrap();
+                (None, repo(Arc::new(store)))
+            }
             Place::Files(spec) => (None, repo(files(spec()))),
             Place::Pieces(spec) => (None, pieces(memory(spec()), Chunking::Content { log: 8 })),
             Place::FilesInPieces(spec) => {
@@ -88,6 +96,25 @@ const PAIRS: &[(Place, Place)] = &[
     (Place::FilesInPieces(FormatSpec::irmin_pack), Place::Files(FormatSpec::irmin_pack)),
     (Place::Git, Place::FilesInPieces(FormatSpec::native)),
     (Place::Files(FormatSpec::irmin_mem), Place::Git),
+];
+
+/// One of each kind in each format that it can have.
+const PLACES: &[Place] = &[
+    Place::Strict(FormatSpec::git),
+    Place::Strict(FormatSpec::irmin_mem),
+    Place::Strict(FormatSpec::irmin_pack),
+    Place::Strict(FormatSpec::native),
+    Place::SimulatedGit,
+    Place::Files(FormatSpec::irmin_mem),
+    Place::Files(FormatSpec::irmin_pack),
+    Place::Files(FormatSpec::native),
+    Place::Pieces(FormatSpec::git),
+    Place::Pieces(FormatSpec::irmin_mem),
+    Place::Pieces(FormatSpec::irmin_pack),
+    Place::Pieces(FormatSpec::native),
+    Place::FilesInPieces(FormatSpec::irmin_mem),
+    Place::FilesInPieces(FormatSpec::irmin_pack),
+    Place::FilesInPieces(FormatSpec::native),
 ];
 
 fn origin() -> RefName {
@@ -220,12 +247,31 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn any_history_arrives_whole(script in ops()) {
-        for (from, to) in PAIRS {
+    fn any_history_arrives_whole(
+        script in ops(),
+        others in prop::collection::vec((0..PLACES.len(), 0..PLACES.len()), 4),
+    ) {
+        let others = others.into_iter().map(|(from, to)| (PLACES[from], PLACES[to]));
+        for (from, to) in PAIRS.iter().copied().chain(others) {
             let ((_from, there), (_to, here)) = (from.open(), to.open());
             run(&there, &here, &script);
             run(&there, &here, &[Op::Fetch(0), Op::Fetch(1), Op::Fetch(2)]);
         }
+    }
+}
+
+/// From each kind of store in each format to each: all there is, and then what is new.
+#[test]
+fn every_store_fetches_from_every_other() {
+    for from in PLACES {
+        let (_from, there) = from.open();
+        let begin =
+            [Op::Set(0, "a/b", 5), Op::Set(1, "c/x", 1), Op::Tag(0, 0, true), Op::Merge(0, 1)];
+        run(&there, &there, &begin);
+        let places: Vec<_> = PLACES.iter().map(|to| to.open()).collect();
+        places.iter().for_each(|(_, here)| run(&there, here, &[Op::Fetch(0)]));
+        run(&there, &there, &[Op::Set(0, "a/b/c", 2)]);
+        places.iter().for_each(|(_, here)| run(&there, here, &[Op::Fetch(0)]));
     }
 }
 
@@ -277,6 +323,35 @@ fn only_what_is_missing_travels() {
         assert_eq!((from.counts().objects_read, to.counts().objects_written), (1, 0));
         assert_eq!(to.counts().publishes, 0);
     }
+}
+
+/// What a fetch costs where all but one change is there follows from the change, and not from how
+/// much history there is; counted in files, on both sides.
+#[test]
+fn a_change_costs_the_same_after_any_history() {
+    let cost = |commits: u32| {
+        let store = || {
+            let io = Arc::new(CountedIo::new(Arc::new(SimIo::new())));
+            let new = FsInit { spec: FormatSpec::native(), ..FsInit::default() };
+            let store = FsBackend::init(io.clone(), &new, &FsOptions::default()).unwrap();
+            (io, repo(Arc::new(store)))
+        };
+        let ((from, there), (to, here)) = (store(), store());
+        let main = there.main().unwrap();
+        for n in 0..commits {
+            main.set(format!("d{}/{}/e", n % 5, n % 3), format!("{n}"), "set").unwrap();
+        }
+        fetch(&here, &main);
+        main.set("d2/1/e", "new", "change").unwrap().unwrap();
+        from.reset();
+        to.reset();
+        let Fetched::Head(_) = here.fetch(&main, Some(&origin())).unwrap() else { panic!() };
+        let (read, written) = (from.reset(), to.reset());
+        // A file for each of five objects, one for the ref, and the byte of the lock for naming.
+        assert!(read.opens < 16 && written.renames == 6, "{read:?} {written:?}");
+        (read.opens, read.reads, written.opens, written.renames, written.writes, written.syncs)
+    };
+    assert_eq!(cost(15), cost(75));
 }
 
 /// Whole directories are in memory while they travel: a few of them, whatever the history.
