@@ -11,8 +11,8 @@ use irmin_core::backend::{
 };
 use irmin_core::io::{Io, OpenMode, StdIo};
 use irmin_core::{
-    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, RefName, Repo, Tree,
-    ValueEncoding,
+    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, Limits, RefName,
+    Repo, Tree, ValueEncoding,
 };
 use irmin_tests::conformance::Subject;
 use irmin_tests::sim_io::{Sampling, SimIo};
@@ -413,6 +413,95 @@ fn a_lock_does_not_age_while_a_large_write_goes_on() {
     assert!(ages.len() > 40, "{}", ages.len());
     // In operations of the disk; there are thousands while the lock is held.
     assert!(ages.iter().all(|age| *age < 300), "{ages:?}");
+}
+
+/// A directory that leads out of the store is not followed by what removes.
+#[cfg(unix)]
+#[test]
+fn refs_are_not_removed_through_links() {
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    unpack(dir.path(), &golden("string"));
+    std::os::unix::fs::symlink(outside.path(), dir.path().join("refs/a")).unwrap();
+    let store = open(dir.path());
+    let head = std::fs::read(dir.path().join("refs/main")).unwrap();
+    std::fs::write(outside.path().join("b"), head).unwrap();
+    std::fs::create_dir(outside.path().join("c")).unwrap();
+    let main = store.read_ref(&"refs/heads/main".parse().unwrap(), View::Tip).unwrap();
+    for (name, new) in [("refs/heads/a/b", None), ("refs/heads/a/c", main)] {
+        let edit = RefEdit { name: name.parse().unwrap(), expected: Expected::Any, new };
+        let error = store.publish(Batch { edits: vec![edit], ..Batch::default() }).unwrap_err();
+        assert!(error.to_string().contains("`refs/a`: it is a symbolic link"), "{error}");
+    }
+    assert!(outside.path().join("b").exists() && outside.path().join("c").exists());
+}
+
+/// What names of the original's files may stand for, and what may be where ours should be: it is an
+/// error, or nothing, but no other value than was written, and no panic.
+#[test]
+fn a_hostile_directory_is_an_error_and_nothing_worse() {
+    let files = golden("string");
+    let dir = tempfile::tempdir().unwrap();
+    unpack(dir.path(), &files);
+    let disk = SimIo::from_dir(dir.path()).unwrap();
+    let look = |disk: SimIo| -> Result<(), Error> {
+        let limits = Limits { object: 1 << 20, ..Limits::default() };
+        let options = FsOptions { attempts: 1, limits, ..FsOptions::default() };
+        let repo = repo(Arc::new(FsBackend::open(Arc::new(disk), &options)?));
+        let report = repo.check(&mut |_| ())?;
+        let main = repo.main()?;
+        let known = main.get("a/b")?;
+        assert!(known.is_none_or(|value| value == "one"), "a wrong value was read");
+        main.set("new", "2", "why")?;
+        assert_eq!(main.get("new")?.unwrap(), "2");
+        if report.is_sound() { Ok(()) } else { Err(Error::new(Code::CorruptStore, "damaged")) }
+    };
+    look(disk.fork()).unwrap();
+    let mut ends = BTreeMap::new();
+    let mut count = |what, ended: Result<(), Error>| {
+        *ends.entry((what, ended.is_ok())).or_insert(0) += 1;
+    };
+    for path in files.keys().filter(|path| path.starts_with("refs/") || path.ends_with('0')) {
+        for what in ["absent", "directory", "cut", "changed", "hole"] {
+            let disk = disk.fork();
+            let mut bytes = disk.read_file(path).unwrap().unwrap();
+            disk.remove(path).unwrap();
+            let write = |bytes: &[u8]| {
+                disk.open(path, OpenMode::CreateNew).unwrap().write_at(bytes, 0).unwrap();
+            };
+            match what {
+                "absent" => {}
+                "directory" => disk.create_dir(path).unwrap(),
+                "cut" => write(&bytes[..bytes.len() - 1]),
+                "changed" => {
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 4;
+                    write(&bytes);
+                }
+                // Longer than what is held in memory.
+                _ => disk.open(path, OpenMode::CreateNew).unwrap().set_len(3 << 20).unwrap(),
+            }
+            count(what, look(disk));
+        }
+    }
+    for path in ["tmp", "lock", "lock/refs", "irmin", "irmin/owners", "irmin/naming", "irmin/lock"]
+    {
+        let disk = disk.fork();
+        for (at, _) in path.match_indices('/') {
+            disk.create_dir(&path[..at]).unwrap();
+        }
+        if ["irmin/naming", "irmin/lock"].contains(&path) {
+            disk.create_dir(path).unwrap();
+        } else {
+            disk.open(path, OpenMode::CreateNew).unwrap();
+        }
+        count("in the way", look(disk));
+    }
+    // A ref that is not there is none, whatever else has its name.
+    assert!(ends.get(&("absent", true)) > Some(&0) && ends.get(&("directory", true)) > Some(&0));
+    for what in ["cut", "changed", "hole", "in the way"] {
+        assert_eq!(ends.get(&(what, true)), None, "{ends:?}");
+        assert!(ends.get(&(what, false)) > Some(&5), "{ends:?}");
+    }
 }
 
 #[test]

@@ -290,6 +290,53 @@ fn processes_that_make_a_store_together() {
     }
 }
 
+/// Some writers are killed while others write: nobody else loses anything, is kept out, or is told
+/// that a lock is held.
+#[test]
+fn writers_that_are_killed_among_others() {
+    let place = Place::new();
+    #[allow(clippy::disallowed_methods)] // How long a run takes, to die within one.
+    let begun = Instant::now();
+    run(&place, &["set", "start", "0"]).ok();
+    let whole = begun.elapsed();
+    let write = |writer: u32| {
+        let (mut acknowledged, mut killed) = (Vec::new(), 0);
+        for n in 0..KILLS {
+            let key = format!("{writer}/{n}");
+            let mut command = place.irmin();
+            command.args(["-s", "fs", "set", &key, &key]).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            if (n + writer) % 2 == 0 {
+                #[allow(clippy::disallowed_methods)] // The moment is what is tested.
+                thread::sleep(whole * (n % 12) / 6);
+                child.kill().unwrap();
+            }
+            let end = child.wait_with_output().unwrap();
+            match end.status.code() {
+                Some(0) => acknowledged.push(key),
+                Some(CONTENDED) => {}
+                None => killed += 1,
+                Some(_) => panic!("{}", String::from_utf8_lossy(&end.stderr)),
+            }
+        }
+        (acknowledged, killed)
+    };
+    let ends: Vec<(Vec<String>, u32)> = thread::scope(|scope| {
+        let write = &write;
+        let writers: Vec<_> = (0..3).map(|writer| scope.spawn(move || write(writer))).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    run(&place, &["set", "last", "1"]).ok();
+    run(&place, &["check"]).ok();
+    for (acknowledged, killed) in &ends {
+        assert!(*killed > 0 && acknowledged.len() > 3, "{ends:?}");
+        acknowledged.iter().for_each(|key| assert_eq!(run(&place, &["get", key]).ok(), *key));
+    }
+    let left: Vec<String> = files(&place).into_keys().collect();
+    let left = left.iter().filter(|path| path.starts_with("lock/") || path.starts_with("tmp/"));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
+}
+
 /// Histories go out and come in again with the hashes that they had, and git reads them.
 #[test]
 fn histories_keep_their_hashes() {
