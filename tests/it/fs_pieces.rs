@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use irmin_core::backend::{Backend, Chunked, Chunking, FsBackend, FsInit, FsOptions};
-use irmin_core::io::{StdIo, fill};
-use irmin_core::{Bytes, Context, FormatSpec, Metadata, Repo, Staged};
+use irmin_core::io::{StdIo, StdRead, StdWrite, fill};
+use irmin_core::slice::SliceOptions;
+use irmin_core::{Branch, Bytes, Context, FormatSpec, Metadata, Pull, Repo, Staged};
 use irmin_tests::conformance::Subject;
 
 fn address(store: &Arc<dyn Backend>) -> usize {
@@ -82,15 +83,72 @@ impl irmin_core::io::Read for Noise {
     }
 }
 
-/// Writes a value and reads it back, both as streams.
+fn repo(store: impl Backend + 'static) -> Repo {
+    Repo::new(Arc::new(store), Context::new("ann", || 1_000)).unwrap()
+}
+
+/// A store of files that keeps values whole.
+fn whole(path: &Path, spec: FormatSpec) -> FsBackend {
+    let new = FsInit { spec, ..FsInit::default() };
+    let io = Arc::new(StdIo::create(path).unwrap());
+    FsBackend::open_or_init(io, &new, &FsOptions::default()).unwrap()
+}
+
+/// Writes a value and reads it back, both as streams; then takes it from store to store, in pieces
+/// and whole, by fetching and as a slice.
 fn carry(path: &Path, len: u64) {
-    let store = pieces(path, FormatSpec::native(), Chunking::default());
-    let repo: Repo = Repo::new(Arc::new(store), Context::new("ann", || 1_000)).unwrap();
-    let main = repo.main().unwrap();
+    let (native, other) = (FormatSpec::native(), FormatSpec::irmin_mem());
+    let first = repo(pieces(&path.join("first"), native, Chunking::default()));
+    let main = first.main().unwrap();
     let put = |staged: &mut Staged<'_, Bytes>| {
         staged.set_stream("large", len, &mut Noise::new(len), Metadata::Normal)
     };
     main.staged("large", put).unwrap();
+    compare(&main, len);
+    step("written and read in pieces");
+
+    let second = repo(whole(&path.join("second"), native)).main().unwrap();
+    second.pull(&main, Pull::Set, "pull").unwrap().resolved().unwrap();
+    step("fetched from pieces to a file");
+    let slice = path.join("slice");
+    let mut file = StdWrite(std::fs::File::create(&slice).unwrap());
+    second.repo().export_to(&SliceOptions::default(), &mut file).unwrap();
+    step("exported from a file");
+    std::fs::remove_dir_all(path.join("first")).unwrap();
+    let third = repo(pieces(&path.join("third"), native, Chunking::default()));
+    let mut file = StdRead(std::fs::File::open(&slice).unwrap());
+    let heads = third.import_from(&mut file).unwrap().heads;
+    step("imported into pieces");
+    std::fs::remove_file(&slice).unwrap();
+    let third_main = third.main().unwrap();
+    third_main.set_head(third.commit(heads[0]).unwrap().as_ref(), "import").unwrap();
+    third.export_to(&SliceOptions::default(), &mut Nowhere).unwrap();
+    step("exported from pieces");
+    let fourth = repo(pieces(&path.join("fourth"), other, Chunking::default())).main().unwrap();
+    fourth.pull(&second, Pull::Set, "pull").unwrap().resolved().unwrap();
+    step("fetched from a file to pieces of another format");
+    compare(&fourth, len);
+}
+
+/// A slice that nobody keeps.
+struct Nowhere;
+
+impl irmin_core::io::Write for Nowhere {
+    fn write(&mut self, _: &[u8]) -> irmin_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells the peak of memory so far.
+#[allow(clippy::print_stdout)]
+fn step(what: &str) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    println!("\npeak {} {what}", peak.split_whitespace().next().unwrap());
+}
+
+/// Reads a value as a stream, and compares it with what was written.
+fn compare(main: &Branch, len: u64) {
     let mut value = main.open("large").unwrap().unwrap();
     assert_eq!(value.len(), len);
     let (mut read, mut expected) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -112,11 +170,7 @@ fn a_large_value_in_pieces_is_never_held() {
     let huge = std::env::var_os("IRMIN_TEST_HUGE").is_some();
     let len = MIB * if huge { 2048 } else { 64 };
     if let Some(path) = std::env::var_os(CHILD) {
-        carry(Path::new(&path), len);
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        println!("\npeak {}", peak.split_whitespace().next().unwrap());
-        return;
+        return carry(Path::new(&path), len);
     }
     if !cfg!(target_os = "linux") {
         return;
@@ -129,10 +183,15 @@ fn a_large_value_in_pieces_is_never_held() {
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success(), "{said}{}", String::from_utf8_lossy(&child.stderr));
-    let peak = said.lines().find_map(|line| line.strip_prefix("peak ")).unwrap();
-    let peak: u64 = peak.parse::<u64>().unwrap() << 10;
-    println!("{} MiB: at most {} KiB resident", len / MIB, peak >> 10);
-    // Much less than the value, whichever size it is of.
-    let most = if huge { 64 } else { 48 };
-    assert!((MIB..most * MIB).contains(&peak), "{peak} bytes resident");
+    let mut peaks = 0;
+    for line in said.lines().filter_map(|line| line.strip_prefix("peak ")) {
+        let (peak, what) = line.split_once(' ').unwrap();
+        let peak: u64 = peak.parse::<u64>().unwrap() << 10;
+        println!("{} MiB {what}: at most {} KiB resident", len / MIB, peak >> 10);
+        // Much less than the value, whichever size it is of.
+        let most = if huge { 64 } else { 48 };
+        assert!((MIB..most * MIB).contains(&peak), "{peak} bytes resident when {what}");
+        peaks += 1;
+    }
+    assert_eq!(peaks, 6);
 }
