@@ -4,17 +4,12 @@
 //! way it comes, and passes on all else. `cargo run -p irmin-core --example custom_storage`
 #![allow(clippy::print_stdout, reason = "an example says what it does")]
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use irmin_core::backend::{
-    Backend, Batch, Capabilities, Durability, MemoryBackend, Note, OnRefChange, Pin, Published,
-    RefEdit, Stage, Submitted, Target, View, Wait, WatchGuard,
+    Backend, Batch, Durability, MemoryBackend, Note, Published, RefEdit, Stage, Submitted,
 };
-use irmin_core::{
-    Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashPrefix, Key, Object, RefName, Repo,
-    Result,
-};
+use irmin_core::{Bytes, Code, Context, Error, Format, FormatSpec, Repo, Result};
 
 #[derive(Debug)]
 struct Protected {
@@ -44,38 +39,9 @@ impl Backend for Protected {
         Ok(Box::new(ProtectedStage { inner: self.inner.stage()?, rules: self }))
     }
     // The rest is passed on.
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
-    fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
-        self.inner.get_many(keys, wait)
-    }
-    fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
-        self.inner.read_range(key, range)
-    }
-    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
-        self.inner.find_many(hashes)
-    }
-    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
-        self.inner.find_prefix(prefix)
-    }
-    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
-        self.inner.refs(prefix)
-    }
-    fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
-        self.inner.read_ref(name, view)
-    }
-    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
-        self.inner.watch(notify)
-    }
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    irmin_core::pass_on! { Backend for inner:
+        format pin get_many get resident_dir resident_commit read_range open_values find_many
+        find_prefix refs ref_names read_ref watch refresh recorded capabilities
     }
 }
 
@@ -86,12 +52,6 @@ struct ProtectedStage<'a> {
 }
 
 impl Stage for ProtectedStage<'_> {
-    fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
-        self.inner.put(objects)
-    }
-    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
-        self.inner.get_many(keys)
-    }
     fn publish(
         self: Box<Self>,
         edits: Vec<RefEdit>,
@@ -101,6 +61,7 @@ impl Stage for ProtectedStage<'_> {
         self.rules.admit(&edits, &note)?;
         self.inner.publish(edits, durability, note)
     }
+    irmin_core::pass_on! { Stage for inner: get_many put put_value }
 }
 
 fn main() -> Result<()> {

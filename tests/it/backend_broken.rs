@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use irmin_core::backend::{
-    Backend, Batch, Capabilities, Durability, Expected, MemoryBackend, Note, OnRefChange, Pin,
-    Published, RefEdit, Stage, Submitted, Target, View, Wait, WatchGuard,
+    Backend, Batch, Durability, Expected, MemoryBackend, Note, OnRefChange, Published, RefEdit,
+    Stage, Submitted, Target, View, Wait, WatchGuard,
 };
-use irmin_core::{Bytes, Format, FormatSpec, Hash, HashPrefix, Key, Object, RefName, Result};
+use irmin_core::{Bytes, Format, FormatSpec, Hash, Key, Object, RefName, Result};
 use irmin_tests::conformance::Subject;
 
 /// What is wrong with a store.
@@ -44,14 +44,6 @@ impl Flawed {
 }
 
 impl Backend for Flawed {
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
-
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
         let mut objects = self.inner.get_many(keys, wait)?;
         if self.is(Flaw::AnswersInAnyOrder) {
@@ -72,10 +64,6 @@ impl Backend for Flawed {
         self.inner.find_many(hashes)
     }
 
-    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
-        self.inner.find_prefix(prefix)
-    }
-
     fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
         let mut refs = self.inner.refs(prefix)?;
         if self.is(Flaw::ListsHead) && prefix.is_empty() {
@@ -86,10 +74,6 @@ impl Backend for Flawed {
             refs.reverse();
         }
         Ok(refs)
-    }
-
-    fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
-        self.inner.read_ref(name, view)
     }
 
     fn submit(&self, mut batch: Batch) -> Result<Submitted<'_>> {
@@ -131,14 +115,7 @@ impl Backend for Flawed {
             }
         }))
     }
-
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    irmin_core::pass_on! { Backend for inner: format pin find_prefix read_ref refresh capabilities }
 }
 
 struct FlawedStage<'a> {

@@ -1,14 +1,10 @@
 //! A backend that lets a test act between the steps of the code under test.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use irmin_core::backend::{
-    Backend, Batch, Capabilities, OnRefChange, Pin, Stage, Submitted, Target, View, Wait,
-    WatchGuard,
-};
-use irmin_core::{Bytes, Format, Hash, HashPrefix, Key, Object, RefName, Result};
+use irmin_core::backend::{Backend, Batch, Submitted, Target, View, Wait};
+use irmin_core::{Key, Object, RefName, Result};
 
 /// What sees, and may change, an object that was read.
 pub type OnObject = Arc<dyn Fn(&Key, &mut Option<Object>) + Send + Sync>;
@@ -75,30 +71,12 @@ impl fmt::Debug for Hooked {
 }
 
 impl Backend for Hooked {
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
         let mut found = self.inner.get_many(keys, wait)?;
         if let Some(hook) = self.hooks().object {
             keys.iter().zip(&mut found).for_each(|(key, object)| hook(key, object));
         }
         Ok(found)
-    }
-    fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
-        self.inner.read_range(key, range)
-    }
-    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
-        self.inner.find_many(hashes)
-    }
-    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
-        self.inner.find_prefix(prefix)
-    }
-    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
-        self.inner.refs(prefix)
     }
     fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
         let target = self.inner.read_ref(name, view)?;
@@ -121,16 +99,7 @@ impl Backend for Hooked {
             })),
         })
     }
-    fn stage(&self) -> Result<Box<dyn Stage + '_>> {
-        self.inner.stage()
-    }
-    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
-        self.inner.watch(notify)
-    }
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    irmin_core::pass_on! { Backend for inner:
+        format pin read_range find_many find_prefix refs ref_names stage watch refresh recorded capabilities
     }
 }

@@ -10,12 +10,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use super::{
-    Backend, Batch, Capabilities, Durability, Note, OnRefChange, Pin, Published, Recorded, RefEdit,
-    Stage, Submitted, Target, ValueRead, View, Wait, WatchGuard,
+    Backend, Batch, Durability, Note, Published, RefEdit, Stage, Submitted, Target, ValueRead,
+    View, Wait,
 };
 use crate::error::Result;
-use crate::hash::Hash;
-use crate::id::{HashPrefix, Key};
+use crate::id::Key;
 use crate::io::Read;
 use crate::name::RefName;
 use crate::object::{Format, Object};
@@ -123,14 +122,6 @@ impl Counted {
 }
 
 impl Backend for Counted {
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
-
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
         let objects = self.inner.get_many(keys, wait)?;
         self.counters.got(keys.len(), &objects);
@@ -150,14 +141,6 @@ impl Backend for Counted {
         self.counters.got(keys.len(), &[]);
         add(&self.counters.objects_read, values.iter().flatten().count());
         Ok(values)
-    }
-
-    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
-        self.inner.find_many(hashes)
-    }
-
-    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
-        self.inner.find_prefix(prefix)
     }
 
     fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
@@ -185,20 +168,8 @@ impl Backend for Counted {
         Ok(Box::new(CountedStage { inner: self.inner.stage()?, counters: &self.counters }))
     }
 
-    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
-        self.inner.watch(notify)
-    }
-
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-
-    fn recorded(&self) -> Recorded {
-        self.inner.recorded()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    crate::pass_on! { Backend for inner:
+        format pin find_many find_prefix watch refresh recorded capabilities
     }
 }
 

@@ -7,6 +7,7 @@ mod group;
 mod journal;
 mod memory;
 mod notify;
+mod pass_on;
 mod ref_table;
 mod strict;
 mod values;
@@ -35,6 +36,8 @@ pub use group::{GroupCommit, Ticket};
 pub use journal::{JournalOptions, Journaled, Operation, Operations, Origin, Trouble};
 pub use memory::MemoryBackend;
 pub use notify::{Notifier, WatchGuard};
+#[doc(hidden)]
+pub use pass_on::passed;
 pub use ref_table::RefTable;
 pub use strict::StrictMemory;
 pub(crate) use values::{Held, copy_value, value_hash};

@@ -31,7 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("L1", &["object"]),
     ("L2", &["contents", "merge"]),
-    ("L3", &["backend"]),
+    // `pass_on` is a macro of `backend`: those that are exported are at the root.
+    ("L3", &["backend", "pass_on"]),
     ("L4", &["tree"]),
     ("L5", &["graph", "history"]),
     ("L6", &["repo", "slice", "proof", "dot"]),

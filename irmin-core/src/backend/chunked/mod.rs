@@ -18,14 +18,12 @@ use hashbrown::HashSet;
 use self::cut::Cutter;
 use self::pieces::{Fetch, Pieces};
 use super::{
-    Backend, Batch, Capabilities, Durability, Note, OnRefChange, Pin, Published, Recorded, RefEdit,
-    Stage, Submitted, Target, ValueRead, View, Wait, WatchGuard, put_collected,
+    Backend, Batch, Capabilities, Published, Stage, Submitted, ValueRead, Wait, put_collected,
 };
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::io::Read;
-use crate::name::RefName;
 use crate::object::chunk::{self, INDEX_HEADER};
 use crate::object::irmin::string_header;
 use crate::object::{Format, Kind, LayoutSpec, Object, ValueEncoding};
@@ -361,14 +359,6 @@ fn select(published: Published, places: &[usize]) -> Published {
 }
 
 impl Backend for Chunked {
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
-
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
         let whole = |object: Object| self.whole(object, self.stored(wait));
         let found = self.inner.get_many(keys, wait)?;
@@ -391,10 +381,6 @@ impl Backend for Chunked {
         keys.iter().map(|key| self.open_value(key, wait)).collect()
     }
 
-    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
-        self.inner.find_many(hashes)
-    }
-
     /// Pieces are no candidates: nobody knows of them.
     fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
         let keys = self.inner.find_prefix(prefix)?;
@@ -402,18 +388,6 @@ impl Backend for Chunked {
         let piece =
             |object: &Option<Object>| object.as_ref().is_some_and(|o| o.kind == Kind::Chunk);
         Ok(keys.into_iter().zip(&found).filter(|(_, o)| !piece(o)).map(|(key, _)| key).collect())
-    }
-
-    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
-        self.inner.refs(prefix)
-    }
-
-    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
-        self.inner.ref_names(prefix)
-    }
-
-    fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
-        self.inner.read_ref(name, view)
     }
 
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
@@ -431,21 +405,13 @@ impl Backend for Chunked {
         Ok(Box::new(ChunkedStage { inner: self.inner.stage()?, chunked: self }))
     }
 
-    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
-        self.inner.watch(notify)
-    }
-
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-
-    fn recorded(&self) -> Recorded {
-        self.inner.recorded()
-    }
-
     /// Those of the store below; but what is here is here under its own hash.
     fn capabilities(&self) -> Capabilities {
         Capabilities { foreign_ids: false, ..self.inner.capabilities() }
+    }
+
+    crate::pass_on! { Backend for inner:
+        format pin resident_dir resident_commit find_many refs ref_names read_ref watch refresh recorded
     }
 }
 
@@ -508,12 +474,5 @@ impl Stage for ChunkedStage<'_> {
         found.into_iter().map(|object| object.map(whole).transpose()).collect()
     }
 
-    fn publish(
-        self: Box<Self>,
-        edits: Vec<RefEdit>,
-        durability: Durability,
-        note: Note,
-    ) -> Result<Published> {
-        self.inner.publish(edits, durability, note)
-    }
+    crate::pass_on! { Stage for inner: publish }
 }

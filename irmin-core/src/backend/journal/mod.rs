@@ -10,21 +10,15 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
-
-use bytes::Bytes;
 
 use super::{
-    Backend, Batch, Capabilities, Durability, Expected, Note, OnRefChange, Pin, Published, Read,
-    Recorded, RefChange, RefEdit, Stage, Submitted, Target, ValueRead, View, Wait, WatchGuard,
+    Backend, Batch, Durability, Expected, Note, Published, RefChange, RefEdit, Stage, Submitted,
+    Target, View,
 };
 use crate::error::{Code, Error, Result};
-use crate::hash::Hash;
-use crate::id::{HashPrefix, Key};
 use crate::io::{Io, LockGuard};
 use crate::lock::Mutex;
 use crate::name::{HEADS, RefName, TAGS};
-use crate::object::{Format, Object};
 use encoding::{Journal, Refs, apply, cut};
 use file::{Place, Stored};
 
@@ -419,46 +413,6 @@ impl fmt::Debug for Journaled {
 }
 
 impl Backend for Journaled {
-    fn format(&self) -> &Format {
-        self.inner.format()
-    }
-
-    fn pin(&self) -> Result<Pin> {
-        self.inner.pin()
-    }
-
-    fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
-        self.inner.get_many(keys, wait)
-    }
-
-    fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
-        self.inner.read_range(key, range)
-    }
-
-    fn open_values(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Box<dyn ValueRead>>>> {
-        self.inner.open_values(keys, wait)
-    }
-
-    fn find_many(&self, hashes: &[Hash]) -> Result<Vec<Option<Key>>> {
-        self.inner.find_many(hashes)
-    }
-
-    fn find_prefix(&self, prefix: &HashPrefix) -> Result<Vec<Key>> {
-        self.inner.find_prefix(prefix)
-    }
-
-    fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Target)>> {
-        self.inner.refs(prefix)
-    }
-
-    fn ref_names(&self, prefix: &str) -> Result<Vec<RefName>> {
-        self.inner.ref_names(prefix)
-    }
-
-    fn read_ref(&self, name: &RefName, view: View) -> Result<Option<Target>> {
-        self.inner.read_ref(name, view)
-    }
-
     fn submit(&self, batch: Batch) -> Result<Submitted<'_>> {
         if !batch.edits.iter().any(|edit| self.covers(&edit.name)) {
             return self.inner.submit(batch);
@@ -481,20 +435,9 @@ impl Backend for Journaled {
         Ok(Box::new(JournaledStage { inner: self.inner.stage()?, journal: self }))
     }
 
-    fn watch(&self, notify: OnRefChange) -> Result<WatchGuard> {
-        self.inner.watch(notify)
-    }
-
-    fn refresh(&self) -> Result<()> {
-        self.inner.refresh()
-    }
-
-    fn recorded(&self) -> Recorded {
-        self.inner.recorded()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    crate::pass_on! { Backend for inner:
+        format pin get_many get resident_dir resident_commit read_range open_values find_many
+        find_prefix refs ref_names read_ref watch refresh recorded capabilities
     }
 }
 
@@ -504,18 +447,6 @@ struct JournaledStage<'a> {
 }
 
 impl Stage for JournaledStage<'_> {
-    fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
-        self.inner.put(objects)
-    }
-
-    fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
-        self.inner.put_value(format, len, read)
-    }
-
-    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
-        self.inner.get_many(keys)
-    }
-
     fn publish(
         self: Box<Self>,
         edits: Vec<RefEdit>,
@@ -532,4 +463,6 @@ impl Stage for JournaledStage<'_> {
         }
         Ok(published)
     }
+
+    crate::pass_on! { Stage for inner: put put_value get_many }
 }

@@ -9,14 +9,14 @@ use hashbrown::HashMap;
 
 use super::copy::{SMALL, Stream, check};
 use super::{BATCH, Brought, commits_below};
-use crate::backend::{Backend, Durability, Note, Published, RefEdit, Stage, ValueRead, copy_value};
+use crate::backend::{Backend, Stage, ValueRead, copy_value};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, Hasher};
 use crate::id::Key;
 use crate::info::{Info, Signature};
-use crate::io::{Read, Write};
-use crate::object::{CommitData, Entry, EntryKind, Format, LayoutSpec, Object};
+use crate::io::Write;
+use crate::object::{CommitData, Entry, EntryKind, LayoutSpec, Object};
 use crate::path::Path;
 use crate::repo::{Bulk, Directory, Repo};
 use crate::tree::Store;
@@ -247,21 +247,6 @@ impl Stage for OnlyNew<'_> {
         Ok(hashes.into_iter().map(key).collect())
     }
 
-    fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
-        // Its hash is known when it is written.
-        self.stage.put_value(format, len, read)
-    }
-
-    fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
-        self.stage.get_many(keys)
-    }
-
-    fn publish(
-        self: Box<Self>,
-        edits: Vec<RefEdit>,
-        durability: Durability,
-        note: Note,
-    ) -> Result<Published> {
-        self.stage.publish(edits, durability, note)
-    }
+    // The hash of a large value is known when it is written.
+    crate::pass_on! { Stage for stage: put_value get_many publish }
 }
