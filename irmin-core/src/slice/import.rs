@@ -79,6 +79,23 @@ impl<C: Contents> Repo<C> {
     ///
     /// Each is checked to have its hash and to decode. What is there already is not written again.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+    /// # use irmin_core::slice::SliceOptions;
+    /// # let repo = || {
+    /// #     let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    /// #     Repo::new(backend, Context::new("ann", || 0))
+    /// # };
+    /// let (from, to) = (repo()?, repo()?);
+    /// from.main()?.set("a", "1", "one value")?;
+    /// // From store to store, without a slice in memory.
+    /// let mut export = from.export_objects(&SliceOptions::default())?;
+    /// let (format, heads) = (*export.format(), export.heads().to_vec());
+    /// assert_eq!(to.import_objects(&format, &heads, &mut export)?.objects(), 3);
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `unsupported` for objects of another format, `corrupt_object` for one that does not have
     /// its hash or does not decode, `missing_objects` (see [`Error::missing`]) where something that

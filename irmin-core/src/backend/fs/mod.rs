@@ -69,6 +69,21 @@ const LISTINGS: usize = 8;
 /// [`Durability::Relaxed`](super::Durability::Relaxed) is no cheaper here: without a sync of each
 /// file a loss of power could keep a branch and lose what it stands for. Each ref of a batch is
 /// changed atomically; a crash may leave some of them changed. Objects are never removed.
+///
+/// ```
+/// use std::sync::Arc;
+/// use irmin_core::backend::{FsBackend, FsInit, FsOptions};
+/// use irmin_core::io::StdIo;
+/// use irmin_core::{Context, Repo};
+/// # let dir = std::env::temp_dir().join(format!("irmin-fs-{}", std::process::id()));
+/// let io = Arc::new(StdIo::create(&dir)?);
+/// let store = FsBackend::open_or_init(io, &FsInit::default(), &FsOptions::default())?;
+/// let main = Repo::new(Arc::new(store), Context::new("ann", || 0))?.main()?;
+/// main.set("a/b", "1", "first")?;
+/// assert!(dir.join("refs/main").exists());
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct FsBackend {
     io: Arc<dyn Io>,
     format: Format,

@@ -19,6 +19,13 @@ use crate::name::{BranchName, RefName};
 use crate::object::{Format, FormatSpec, Kind};
 
 /// How a store of files is used.
+///
+/// ```
+/// use irmin_core::backend::FsOptions;
+/// // A program that would rather fail than wait for the locks of others.
+/// let hasty = FsOptions { attempts: 1, ..FsOptions::default() };
+/// assert!(hasty.attempts < FsOptions::default().attempts);
+/// ```
 #[derive(Clone, Debug)]
 pub struct FsOptions {
     /// The format of a directory that records none, which the original's do not. Before the first
@@ -111,7 +118,8 @@ impl FsBackend {
     /// succeeds.
     ///
     /// # Errors
-    /// `name_clash` if there is anything else, `unsupported` for a format of git's, `io`.
+    /// `name_clash` if there is anything else, `unsupported` for a format of git's, `locked` if
+    /// another program is at it for too long, `io`.
     pub fn init(io: Arc<dyn Io>, new: &FsInit, options: &FsOptions) -> Result<Self> {
         make(&*io, new, options.attempts)?;
         FsBackend::open(io, &FsOptions { unrecorded: new.spec, ..options.clone() })

@@ -208,6 +208,23 @@ impl<C: Contents> Branch<C> {
     ///
     /// A push that is refused leaves nothing there.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use irmin_core::{Context, Format, FormatSpec, Push, Repo, backend::MemoryBackend};
+    /// # let new = || {
+    /// #     let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+    /// #     Repo::new(backend, Context::new("ann", || 0))
+    /// # };
+    /// let (here, there) = (new()?.main()?, new()?.main()?);
+    /// here.set("ours", "1", "here")?;
+    /// assert!(here.push(&there, Push::FastForward, "push")?.is_some());
+    /// assert!(here.push(&there, Push::FastForward, "push")?.is_none(), "it was there already");
+    /// there.set("theirs", "2", "there")?;
+    /// here.push(&there, Push::Force, "what is there is of no use")?;
+    /// assert_eq!(there.get("theirs")?, None);
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `not_found` if this branch has no commit, `precondition_failed` if the other one has commits
     /// that are not in this one and the push is no [`Push::Force`]; as [`Repo::fetch`] the other
