@@ -306,7 +306,7 @@ fn writers_that_are_killed_among_others() {
             let mut command = place.irmin();
             command.args(["-s", "fs", "set", &key, &key]).stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
-            if (n + writer) % 2 == 0 {
+            if (n + writer).is_multiple_of(2) {
                 #[allow(clippy::disallowed_methods)] // The moment is what is tested.
                 thread::sleep(whole * (n % 12) / 6);
                 child.kill().unwrap();
