@@ -6,8 +6,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned as _;
 use syn::{
-    Data, DeriveInput, Fields, GenericParam, Generics, Ident, Index, Member, Path, Result, Type,
-    parse_quote,
+    Data, DeriveInput, Fields, GenericArgument, GenericParam, Generics, Ident, Index, Member, Path,
+    PathArguments, Result, Type, parse_quote,
 };
 
 use crate::attributes::{Attributes, How, On};
@@ -101,6 +101,15 @@ impl Input {
             let why = "an enum without variants has no values to keep";
             return Err(syn::Error::new(input.ident.span(), why));
         }
+        // What is read as the value of its field would be read as itself without end.
+        let itself = bodies.first().filter(|body| !is_enum && body.shape == Shape::Newtype);
+        if let Some(field) = itself.and_then(|body| body.fields.first())
+            && attributes.serde.is_none()
+            && is_only(&field.ty, &input.ident)
+        {
+            let why = "a type is not its own field: only `null` would be a value of it";
+            return Err(syn::Error::new(field.ty.span(), why));
+        }
         let how = attributes.how.map(|(_, how)| how);
         if let (Some(How::LastWriter(time)), [body]) = (&how, bodies.as_slice()) {
             body.find(time)?;
@@ -191,6 +200,26 @@ impl Body {
             };
             syn::Error::new(span(member), format!("there is no field `{name}` beside this one"))
         })
+    }
+}
+
+/// Whether JSON of one type is JSON of another one, or `null`.
+fn is_only(ty: &Type, other: &Ident) -> bool {
+    let last = match ty {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Group(group) => return is_only(&group.elem, other),
+        Type::Paren(paren) => return is_only(&paren.elem, other),
+        _ => None,
+    };
+    let Some(last) = last else { return false };
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments)
+            if ["Box", "Option", "Rc", "Arc"].iter().any(|name| last.ident == name) =>
+        {
+            let inner = |argument: &GenericArgument| matches!(argument, GenericArgument::Type(ty) if is_only(ty, other));
+            arguments.args.iter().any(inner)
+        }
+        _ => last.ident == *other || last.ident == "Self",
     }
 }
 

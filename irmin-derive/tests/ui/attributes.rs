@@ -73,4 +73,7 @@ union Either {
     b: i8,
 }
 
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Endless(Option<Box<Endless>>);
+
 fn main() {}
