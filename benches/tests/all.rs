@@ -44,8 +44,8 @@ fn every_workload_runs_on_every_store() {
             ["commit", "insert", "remove"].iter().any(|verb| record.case.contains(verb))
         };
         for record in records.iter().filter(commits) {
-            let written = record.objects.unwrap().objects_written as usize;
-            assert!(written >= 2 * record.ops, "{record:?}");
+            let written = record.objects.unwrap().objects_written;
+            assert!(written >= 2 * record.ops as u64, "{record:?}");
         }
         let bulk = &records[0];
         // Every value, and at least a directory and a commit.
