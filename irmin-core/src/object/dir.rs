@@ -49,7 +49,7 @@ pub struct Entry {
 
 /// One decoded directory object: the canonical bytes, and where its entries are in them.
 ///
-/// Nothing is copied out of the bytes, so a directory of any width is two allocations. It is
+/// Nothing is copied out of the bytes, so a directory of any width is a few allocations. It is
 /// opaque outside its [`Layout`](super::Layout).
 // In this order what finding a name looks at is in one line of the processor's cache, with the
 // count of the `Arc` before it.
