@@ -13,6 +13,9 @@ pub struct Comparison {
     pub case: String,
     /// Our store.
     pub store: String,
+    /// The file system of the stores that have files.
+    #[serde(default)]
+    pub files: Option<String>,
     /// What it is compared with.
     pub peer: String,
     /// How many keys there are.
@@ -89,6 +92,7 @@ mod tests {
             workload: "W1".to_owned(),
             case: "load".to_owned(),
             store: "git".to_owned(),
+            files: None,
             peer: "other".to_owned(),
             keys: 1,
             shape: Shape::Flat,

@@ -34,6 +34,21 @@ pub fn load1() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
+/// The file system that a directory is in.
+#[must_use]
+pub fn file_system(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    let (_, system) = mounts
+        .filter(|(place, _)| dir.starts_with(place))
+        .max_by_key(|(place, _)| Path::new(place).components().count())?;
+    Some(system.to_owned())
+}
+
 /// Lets the peak of the memory in use begin anew.
 pub fn forget_peak() {
     // Where that is refused the peak is that of the whole process, which the record then shows.
@@ -140,4 +155,16 @@ fn version(program: &str) -> String {
     let output = Command::new(program).arg("--version").output();
     let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
     text.unwrap_or_else(|_| format!("{program} is not installed"))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_have_names() {
+        assert_eq!(file_system(Path::new("/proc/self")).as_deref(), Some("proc"));
+        assert!(file_system(Path::new("/")).is_some());
+        assert_eq!(file_system(Path::new("/there/is/no/such/place")), None);
+    }
 }

@@ -69,6 +69,7 @@ fn round(
     found: &mut Vec<Comparison>,
 ) -> Result<()> {
     let Some((ours, peers)) = group.split_first_mut() else { return Ok(()) };
+    let files = machine::file_system(&args.dir).filter(|_| ours.name() == Kind::Git.name());
     // The first fills the store, which all others need.
     let asked = |(at, case): &(usize, &(&str, &str, Run))| *at == 0 || args.has_workload(case.0);
     for (_, (workload, case, run)) in CASES.iter().enumerate().filter(asked) {
@@ -90,6 +91,7 @@ fn round(
                 workload: (*workload).to_owned(),
                 case: (*case).to_owned(),
                 store: ours.name().to_owned(),
+                files: files.clone(),
                 peer: peer.name().to_owned(),
                 keys: keys.len(),
                 shape: keys.shape,
