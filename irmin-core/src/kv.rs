@@ -26,6 +26,7 @@
 //! # Ok::<(), irmin_core::Error>(())
 //! ```
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -85,7 +86,7 @@ impl Kv {
     /// # Errors
     /// Those of the key and of reading.
     pub fn exists(&self, key: impl IntoPath) -> Result<Option<Kind>> {
-        exists(&self.branch.tree()?, &key.into_path()?)
+        exists(&self.branch.tree()?, &*key.into_path()?)
     }
 
     /// The value of a key.
@@ -93,7 +94,7 @@ impl Kv {
     /// # Errors
     /// `value_expected` for a dictionary, and those of the key and of reading.
     pub fn get(&self, key: impl IntoPath) -> Result<Option<Bytes>> {
-        get(&self.branch.tree()?, &key.into_path()?)
+        get(&self.branch.tree()?, &*key.into_path()?)
     }
 
     /// The bytes of a value from an offset on: fewer than `length` where it ends before.
@@ -106,7 +107,7 @@ impl Kv {
         offset: u64,
         length: usize,
     ) -> Result<Option<Bytes>> {
-        get_partial(&self.branch.tree()?, &key.into_path()?, offset, length)
+        get_partial(&self.branch.tree()?, &*key.into_path()?, offset, length)
     }
 
     /// The entries of a dictionary, sorted, each with its whole key.
@@ -114,7 +115,7 @@ impl Kv {
     /// # Errors
     /// `directory_expected` for a value, and as [`Tree::list`].
     pub fn list(&self, key: impl IntoPath) -> Result<Option<Vec<(Path, Kind)>>> {
-        list(&self.branch.tree()?, &key.into_path()?)
+        list(&self.branch.tree()?, &*key.into_path()?)
     }
 
     /// The size of a value in bytes.
@@ -122,7 +123,7 @@ impl Kv {
     /// # Errors
     /// As [`Kv::get`].
     pub fn size(&self, key: impl IntoPath) -> Result<Option<u64>> {
-        size(&self.branch.tree()?, &key.into_path()?)
+        size(&self.branch.tree()?, &*key.into_path()?)
     }
 
     /// When a value, or anything in a dictionary, was last changed: seconds since 1970, when the
@@ -148,7 +149,7 @@ impl Kv {
     /// # Errors
     /// Those of the key and of reading.
     pub fn digest(&self, key: impl IntoPath) -> Result<Option<Hash>> {
-        digest(self.branch.repo(), &self.branch.tree()?, &key.into_path()?)
+        digest(self.branch.repo(), &self.branch.tree()?, &*key.into_path()?)
     }
 
     /// Sets the value of a key.
@@ -241,7 +242,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn exists(&self, key: impl IntoPath) -> Result<Option<Kind>> {
-        exists(self.tree, &key.into_path()?)
+        exists(self.tree, &*key.into_path()?)
     }
 
     /// As [`Kv::get`].
@@ -249,7 +250,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn get(&self, key: impl IntoPath) -> Result<Option<Bytes>> {
-        get(self.tree, &key.into_path()?)
+        get(self.tree, &*key.into_path()?)
     }
 
     /// As [`Kv::get_partial`].
@@ -262,7 +263,7 @@ impl Batch<'_> {
         offset: u64,
         length: usize,
     ) -> Result<Option<Bytes>> {
-        get_partial(self.tree, &key.into_path()?, offset, length)
+        get_partial(self.tree, &*key.into_path()?, offset, length)
     }
 
     /// As [`Kv::list`].
@@ -270,7 +271,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn list(&self, key: impl IntoPath) -> Result<Option<Vec<(Path, Kind)>>> {
-        list(self.tree, &key.into_path()?)
+        list(self.tree, &*key.into_path()?)
     }
 
     /// As [`Kv::size`].
@@ -278,7 +279,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn size(&self, key: impl IntoPath) -> Result<Option<u64>> {
-        size(self.tree, &key.into_path()?)
+        size(self.tree, &*key.into_path()?)
     }
 
     /// As [`Kv::digest`].
@@ -286,7 +287,7 @@ impl Batch<'_> {
     /// # Errors
     /// As there.
     pub fn digest(&self, key: impl IntoPath) -> Result<Option<Hash>> {
-        digest(self.repo, self.tree, &key.into_path()?)
+        digest(self.repo, self.tree, &*key.into_path()?)
     }
 
     /// As [`Kv::set`].
@@ -343,7 +344,7 @@ impl Batch<'_> {
         }
         if exists(self.tree, &dest)? == Some(Kind::Dictionary) {
             let name = source.split_last().map(|(_, name)| name.to_vec());
-            dest = dest.child(&name.unwrap_or_default());
+            dest = Cow::Owned(dest.child(&name.unwrap_or_default()));
             if dest == source {
                 return Ok(());
             }

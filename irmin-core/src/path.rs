@@ -6,6 +6,7 @@
 //! programs wrote may hold stranger names; [`Step`] carries those, and [`Path::foreign`] names
 //! them for reading.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -193,7 +194,11 @@ impl Path {
     /// # Errors
     /// As [`Path::new`].
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self> {
-        Path::new(text.as_ref().split(|b| *b == b'/').filter(|s| !s.is_empty()))
+        let text = text.as_ref();
+        if is_plain(text) {
+            return Ok(Path { joined: text.to_vec() });
+        }
+        Path::new(text.split(|b| *b == b'/').filter(|s| !s.is_empty()))
     }
 
     /// A path for *reading* what other programs wrote: any steps without `/` and NUL.
@@ -294,6 +299,9 @@ impl Path {
     /// # Errors
     /// As [`Step::new`].
     pub fn check_git_safe(&self) -> Result<()> {
+        if is_plain(&self.joined) {
+            return Ok(());
+        }
         self.steps().try_for_each(check_git_safe)
     }
 
@@ -347,52 +355,61 @@ impl core::str::FromStr for Path {
 
 /// What can be used as a path: a path, text such as `"a/b"`, or a list of steps.
 pub trait IntoPath {
-    /// The path.
+    /// The path: one that is lent is not copied.
     ///
     /// # Errors
     /// As [`Path::new`].
-    fn into_path(self) -> Result<Path>;
+    fn into_path<'p>(self) -> Result<Cow<'p, Path>>
+    where
+        Self: 'p;
 }
 
-impl IntoPath for Path {
-    fn into_path(self) -> Result<Path> {
-        Ok(self)
-    }
+/// What a path is read from, each by its own function.
+macro_rules! into_path {
+    ($([$($of:tt)*] $from:ty => $read:expr;)*) => {$(
+        impl<$($of)*> IntoPath for $from {
+            fn into_path<'p>(self) -> Result<Cow<'p, Path>>
+            where
+                Self: 'p,
+            {
+                ($read)(self)
+            }
+        }
+    )*};
 }
-impl IntoPath for &Path {
-    fn into_path(self) -> Result<Path> {
-        Ok(self.clone())
-    }
-}
-impl IntoPath for &str {
-    fn into_path(self) -> Result<Path> {
-        Path::parse(self)
-    }
-}
-impl IntoPath for &String {
-    fn into_path(self) -> Result<Path> {
-        Path::parse(self)
-    }
-}
-impl IntoPath for String {
-    fn into_path(self) -> Result<Path> {
-        Path::parse(self)
-    }
-}
-impl<S: AsRef<[u8]>, const N: usize> IntoPath for [S; N] {
-    fn into_path(self) -> Result<Path> {
-        Path::new(self)
-    }
-}
-impl<S: AsRef<[u8]>> IntoPath for &[S] {
-    fn into_path(self) -> Result<Path> {
-        Path::new(self)
-    }
+
+into_path! {
+    [] Path => |path| Ok(Cow::Owned(path));
+    [] &Path => |path| Ok(Cow::Borrowed(path));
+    [] Cow<'_, Path> => Ok;
+    [] &Cow<'_, Path> => |path: Self| Ok(Cow::Borrowed(&**path));
+    [] &str => |text| Path::parse(text).map(Cow::Owned);
+    [] &String => |text| Path::parse(text).map(Cow::Owned);
+    [] String => |text| Path::parse(text).map(Cow::Owned);
+    [S: AsRef<[u8]>, const N: usize] [S; N] => |steps| Path::new(steps).map(Cow::Owned);
+    [S: AsRef<[u8]>] &[S] => |steps| Path::new(steps).map(Cow::Owned);
 }
 
 fn invalid(step: &[u8], why: &str) -> Error {
     Error::new(Code::InvalidPath, format!("step `{}` {why}", step.escape_ascii()))
 }
+
+/// Whether these are steps joined by `/`, each once and few, that no rule for names is about.
+///
+/// Most paths are such ones: to look at each byte once is all that checking them takes.
+fn is_plain(joined: &[u8]) -> bool {
+    let mut before = b'/';
+    let mut plain = joined.len() <= limits::STEP;
+    for byte in joined {
+        // What disguises `.git` begins with a dot, or has a backslash, a tilde, or no ASCII.
+        plain &= (b' '..b'~').contains(byte) & (*byte != b'\\');
+        plain &= (before != b'/') | ((*byte != b'.') & (*byte != b'/'));
+        before = *byte;
+    }
+    plain & (joined.is_empty() | (before != b'/'))
+}
+
+const _: () = assert!(limits::STEP <= limits::PATH && limits::STEP / 2 < limits::DEPTH);
 
 /// Checks a step against what `git fsck --strict` refuses in a tree.
 ///
@@ -529,6 +546,36 @@ mod tests {
         ] {
             assert!(Step::new(name).is_err(), "{name:?}");
         }
+    }
+
+    /// A quick look never allows what the rules refuse, and takes no step for another one.
+    #[test]
+    fn what_looks_plain_is_safe() {
+        let parts =
+            ["a", "b c", "git", ".", "..", ".git", "git~1", "\\", "/", "", ":", "~", "x.y", "é"];
+        let long = "x".repeat(limits::STEP + 1);
+        let mut plain = 0;
+        for a in parts {
+            for b in parts {
+                for text in [
+                    alloc::format!("{a}{b}"),
+                    alloc::format!("{a}/{b}"),
+                    alloc::format!("{b}{long}{a}"),
+                ] {
+                    let steps = text.split('/').filter(|step| !step.is_empty());
+                    let slow = Path::new(steps);
+                    if is_plain(text.as_bytes()) {
+                        plain += 1;
+                        assert_eq!(slow.unwrap().as_bytes(), text.as_bytes(), "{text:?}");
+                    } else {
+                        assert_eq!(Path::parse(&text).ok(), slow.ok(), "{text:?}");
+                    }
+                }
+            }
+        }
+        assert!(plain > 20, "{plain}");
+        let deep = Path::foreign([b"..".as_slice(), b"a"]).unwrap();
+        assert!(deep.check_git_safe().is_err());
     }
 
     #[test]

@@ -84,7 +84,11 @@ impl<T, C: Holds<T>> At<T, C> {
     /// # Errors
     /// `invalid_path`.
     pub fn new(branch: &Branch<C>, path: impl IntoPath) -> Result<Self> {
-        Ok(At { branch: branch.clone(), path: path.into_path()?, container: PhantomData })
+        Ok(At {
+            branch: branch.clone(),
+            path: path.into_path()?.into_owned(),
+            container: PhantomData,
+        })
     }
 
     /// The container, if there is one.

@@ -72,7 +72,7 @@ impl<C: Contents> LinkedLog<C> {
     /// # Errors
     /// `invalid_path`.
     pub fn at(branch: &Branch<C>, path: impl IntoPath) -> Result<Self> {
-        Ok(LinkedLog { branch: branch.clone(), path: path.into_path()? })
+        Ok(LinkedLog { branch: branch.clone(), path: path.into_path()?.into_owned() })
     }
 
     /// Appends an entry, as one commit.

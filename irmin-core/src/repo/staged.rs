@@ -37,7 +37,7 @@ impl<C: Contents> Staged<'_, C> {
     /// # Errors
     /// As [`Tree::set_with`], and `io` when the disk is full.
     pub fn set(&mut self, path: impl IntoPath, value: &C, metadata: Metadata) -> Result<()> {
-        let path: Path = path.into_path()?;
+        let path = path.into_path()?.into_owned();
         let store = self.place(&path, metadata)?;
         let text = value.encode().map_err(|e| e.context(format_args!("`{path}`")))?;
         let object = store.value_object(&text)?;
@@ -65,7 +65,7 @@ impl<C: Contents> Staged<'_, C> {
         read: &mut dyn Read,
         metadata: Metadata,
     ) -> Result<()> {
-        let path: Path = path.into_path()?;
+        let path = path.into_path()?.into_owned();
         let store = self.place(&path, metadata)?;
         store.check_streamed(len).map_err(|e| e.context(format_args!("`{path}`")))?;
         let key = self.stage.put_value(store.format(), len, read)?;
@@ -88,7 +88,7 @@ impl<C: Contents> Staged<'_, C> {
     /// # Errors
     /// `not_found` if there is nothing, and as [`Tree::set_tree`].
     pub fn copy(&mut self, from: impl IntoPath, to: impl IntoPath) -> Result<()> {
-        let from: Path = from.into_path()?;
+        let from = from.into_path()?.into_owned();
         let Some(tree) = self.tree.get_tree(&from)? else {
             return Err(Error::new(Code::NotFound, alloc::format!("there is nothing at `{from}`")));
         };

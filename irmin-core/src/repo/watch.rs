@@ -244,7 +244,7 @@ impl<C: Contents> Branch<C> {
         from: Option<Option<CommitId>>,
         mut f: impl FnMut(KeyChange<C>) + Send + 'static,
     ) -> Result<Watch> {
-        let path: Path = path.into_path()?;
+        let path = path.into_path()?.into_owned();
         let mut untold = None;
         self.watch(from, move |change| {
             let (old, new) = match change {

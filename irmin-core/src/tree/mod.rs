@@ -213,7 +213,7 @@ impl<C> Tree<C> {
     /// # Errors
     /// Those of the path and of reading.
     pub fn kind(&self, path: impl IntoPath) -> Result<Option<TreeKind>> {
-        Ok(self.raw.find(&path.into_path()?)?.map(|raw| kind(&raw.root)))
+        Ok(self.raw.find(&*path.into_path()?)?.map(|raw| kind(&raw.root)))
     }
 
     /// Whether there is a value or a directory at a path.
@@ -229,7 +229,7 @@ impl<C> Tree<C> {
     /// # Errors
     /// Those of the path and of reading.
     pub fn get_tree(&self, path: impl IntoPath) -> Result<Option<Tree<C>>> {
-        Ok(self.raw.find(&path.into_path()?)?.map(Tree::from_raw))
+        Ok(self.raw.find(&*path.into_path()?)?.map(Tree::from_raw))
     }
 
     /// Opens the value at a path for reading piece by piece; nothing for what is not a value.
@@ -252,7 +252,7 @@ impl<C> Tree<C> {
     /// `invalid_path` for a step that git refuses, and those of reading.
     pub fn set_tree(&mut self, path: impl IntoPath, tree: Tree<C>) -> Result<()> {
         let slot = tree.raw.into_slot_of(self.raw.store.as_ref());
-        self.raw.set(&path.into_path()?, slot)
+        self.raw.set(&*path.into_path()?, slot)
     }
 
     /// Removes what is at a path, if anything, and the directories that are empty without it.
@@ -260,7 +260,7 @@ impl<C> Tree<C> {
     /// # Errors
     /// Those of the path and of reading.
     pub fn remove(&mut self, path: impl IntoPath) -> Result<()> {
-        self.raw.remove(&path.into_path()?)
+        self.raw.remove(&*path.into_path()?)
     }
 
     /// The entries of a directory, sorted; nothing for what is not a directory.
@@ -269,7 +269,7 @@ impl<C> Tree<C> {
     /// `payload_too_large` for a directory over [`Limits::list`](crate::Limits): read
     /// [pages](Tree::page). Otherwise those of the path and of reading.
     pub fn list(&self, path: impl IntoPath) -> Result<Vec<(Step, TreeKind)>> {
-        let Some(raw) = self.raw.find(&path.into_path()?)? else { return Ok(Vec::new()) };
+        let Some(raw) = self.raw.find(&*path.into_path()?)? else { return Ok(Vec::new()) };
         let Slot::Node(link) = &raw.root else { return Ok(Vec::new()) };
         let place = link.resolve(raw.store.as_ref());
         let limit = place.store.map_or(usize::MAX, |store| store.limits().list);
@@ -300,7 +300,7 @@ impl<C> Tree<C> {
     /// at whatever comes after that place here.
     pub fn page(&self, path: impl IntoPath, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let none = Page { entries: Vec::new(), next: None };
-        let Some(raw) = self.raw.find(&path.into_path()?)? else { return Ok(none) };
+        let Some(raw) = self.raw.find(&*path.into_path()?)? else { return Ok(none) };
         let Slot::Node(link) = &raw.root else { return Ok(none) };
         let (entries, next) = link.resolve(raw.store.as_ref()).page(after, limit)?;
         let entries = entries.into_iter().map(|(step, slot)| (step, kind(&slot))).collect();
@@ -312,7 +312,7 @@ impl<C> Tree<C> {
     /// # Errors
     /// Those of the path and of reading.
     pub fn length(&self, path: impl IntoPath) -> Result<u64> {
-        match self.raw.find(&path.into_path()?)? {
+        match self.raw.find(&*path.into_path()?)? {
             Some(Raw { root: Slot::Node(link), store }) => link.resolve(store.as_ref()).len(),
             _ => Ok(0),
         }
