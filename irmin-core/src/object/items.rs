@@ -24,22 +24,37 @@ const STRANGERS: usize = 4;
 
 /// What tells most names apart.
 fn tag(name: &[u8]) -> u16 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = name.len() as u64;
-    for part in name.chunks(8) {
-        let word = part.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
+    // A product spreads each bit to all above it, and what is shifted down is spread by the next.
+    let mut mix = |word: u64| {
+        hash = (hash ^ word).wrapping_mul(FACTOR);
+        hash ^= hash >> 32;
+    };
+    let mut rest = name;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        mix(u64::from_le_bytes(*word));
+        rest = after;
     }
-    u16::try_from(hash & 0xffff).unwrap_or_default()
+    // What is left, with bytes before it if there are any: they do not matter.
+    match (name.last_chunk::<8>(), rest) {
+        (_, []) => {}
+        (Some(word), _) => mix(u64::from_le_bytes(*word)),
+        (None, _) => mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+    }
+    u16::try_from(hash.wrapping_mul(FACTOR) >> 48).unwrap_or_default()
 }
 
 /// The first place of a tag.
 fn place_of(tags: &[u16], tag: u16) -> Option<usize> {
-    // Without an early end within a part, so that its tags are compared at once.
-    let has = |part: &&[u16]| part.iter().fold(false, |any, other| any | (*other == tag));
-    let (n, part) = tags.chunks(32).enumerate().find(|(_, part)| has(part))?;
-    let at = part.iter().position(|other| *other == tag)?;
-    Some(n.saturating_mul(32).saturating_add(at))
+    let place = |tags: &[u16]| tags.iter().position(|other| *other == tag);
+    // A part without an early end, so that its tags are compared at once.
+    let has = |part: &[u16]| part.iter().fold(false, |any, other| any | (*other == tag));
+    let (parts, rest) = tags.as_chunks::<8>();
+    match parts.iter().position(|part| has(part)) {
+        Some(n) => Some(n.saturating_mul(8).saturating_add(place(parts.get(n)?)?)),
+        None => Some(parts.len().saturating_mul(8).saturating_add(place(rest)?)),
+    }
 }
 
 impl Items {
@@ -155,11 +170,13 @@ mod tests {
     /// A tag is of use only if it is another one for nearly every name.
     #[test]
     fn tags_differ() {
-        let shapes: [fn(u32) -> String; 4] = [
+        let shapes: [fn(u32) -> String; 6] = [
             |n| format!("{n:02x}"),
             |n| format!("key-{n:06}"),
             |n| format!("{n:012x}.json"),
             |n| format!("a/long/common/beginning/{n}"),
+            |n| format!("{n}-at-the-beginning"),
+            |n| format!("in {n} the middle"),
         ];
         for shape in shapes {
             let tags: alloc::collections::BTreeSet<u16> =

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::hash::BuildHasher;
 use core::ops::Range;
 
@@ -92,8 +93,12 @@ impl Edits {
     /// The place of a name.
     pub(crate) fn find(&self, step: &Step) -> Result<usize, Gap> {
         let Some(index) = &self.index else {
-            if self.list.last().is_none_or(|(last, _)| last < step) {
-                return Err(Gap::Before(self.list.len()));
+            // Keys that come in order have the directory of the one before, or the next name.
+            let end = self.list.len();
+            match self.list.last().map_or(Ordering::Less, |(last, _)| last.cmp(step)) {
+                Ordering::Less => return Err(Gap::Before(end)),
+                Ordering::Equal => return Ok(end.saturating_sub(1)),
+                Ordering::Greater => {}
             }
             return self.list.binary_search_by(|(name, _)| name.cmp(step)).map_err(Gap::Before);
         };
