@@ -16,6 +16,10 @@ use crate::object::Object;
 /// Where new objects are, in stores that give out locators.
 pub(super) type Locators = HashMap<Hash, Key>;
 
+/// The bytes of objects that go to a stage at once: few enough to be in the caches of the processor
+/// still when they come there.
+const PORTION: usize = 128 << 10;
+
 /// Takes the objects of one write, children first.
 ///
 /// A write that is small is one batch, whose place in the order is fixed before it is durable. One
@@ -53,7 +57,8 @@ impl<'a> Sink<'a> {
         if self.batch.add(object).1 {
             self.size += size;
         }
-        if self.size > self.most {
+        let most = if self.is_staged() { self.most.min(PORTION) } else { self.most };
+        if self.size > most {
             self.spill()?;
         }
         Ok(key)
@@ -76,7 +81,7 @@ impl<'a> Sink<'a> {
             Some(stage) => stage,
             none => none.insert(backend.stage()?),
         };
-        let keys = stage.put(core::mem::take(&mut self.batch).into_things())?;
+        let keys = stage.put(self.batch.take_things())?;
         self.size = 0;
         self.located.extend(located(&keys));
         Ok(())
