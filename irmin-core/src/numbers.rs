@@ -129,13 +129,6 @@ impl<T: Hashed> Numbered<T> {
         self.things.iter()
     }
 
-    /// Takes the things in the order of their numbers, and leaves room for as many.
-    pub(crate) fn take_things(&mut self) -> Vec<T> {
-        self.table.clear();
-        let room = Vec::with_capacity(self.things.len());
-        core::mem::replace(&mut self.things, room)
-    }
-
     /// The things in the order of their numbers.
     pub(crate) fn into_things(self) -> Vec<T> {
         self.things

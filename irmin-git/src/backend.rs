@@ -1,5 +1,6 @@
 //! The backend: reads through gix, writes of our own.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
@@ -208,7 +209,10 @@ impl GitBackend {
     ///
     /// # Errors
     /// `corrupt_object`, `unsupported`.
-    pub(crate) fn encode(&self, objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
+    pub(crate) fn encode<O: Borrow<Object>>(
+        &self,
+        objects: &[O],
+    ) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
         // Who comes while another one has it makes one more, of which one stays.
         let mut encoder = self.encoder.lock().take().unwrap_or_default();
         let encoded = encode(&mut encoder, objects);
@@ -362,11 +366,14 @@ pub(crate) fn object(kind: Kind, id: &Hash, body: &[u8]) -> Result<Object> {
 ///
 /// # Errors
 /// `corrupt_object`, `unsupported`.
-fn encode(encoder: &mut Encoder, objects: &[Object]) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
-    let entries = objects.iter().map(|o| encoder.entry(o)).collect::<Result<Vec<_>>>()?;
+fn encode<O: Borrow<Object>>(
+    encoder: &mut Encoder,
+    objects: &[O],
+) -> Result<(Vec<Entry>, BTreeSet<Oid>)> {
+    let entries = objects.iter().map(|o| encoder.entry(o.borrow())).collect::<Result<Vec<_>>>()?;
     let own: std::collections::HashSet<Oid> = entries.iter().map(|e| e.id).collect();
     let mut outside = BTreeSet::new();
-    for object in objects {
+    for object in objects.iter().map(Borrow::borrow) {
         for key in object.children.iter().map(|c| &c.key).chain(&object.base) {
             let id = oid::from_hash(&key.hash)?;
             if !own.contains(&id) {

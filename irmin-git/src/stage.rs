@@ -1,7 +1,7 @@
 //! A write that does not fit in memory: a pack that grows on disk and is named when published.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use irmin_core::backend::{
     Backend, Batch, Durability, Note, Published, RefEdit, Stage, put_collected,
@@ -100,7 +100,16 @@ impl<'a> GitStage<'a> {
 impl Stage for GitStage<'_> {
     fn put(&mut self, objects: Vec<Object>) -> Result<Vec<Key>> {
         self.backend.line.lock().alive()?;
-        let (entries, outside) = self.backend.encode(&objects)?;
+        // Equal values and directories come as often as there are of them: none is compressed twice.
+        let mut ids = HashSet::new();
+        let mut fresh = Vec::with_capacity(objects.len());
+        for object in &objects {
+            let id = oid::from_hash(&object.id)?;
+            if !self.table.contains_key(&id) && ids.insert(id) {
+                fresh.push(object);
+            }
+        }
+        let (entries, outside) = self.backend.encode(&fresh)?;
         let outside: BTreeSet<Oid> =
             outside.into_iter().filter(|id| !self.table.contains_key(id)).collect();
         // What is only in line could still be lost and leave a hole: it must be stored.
@@ -109,12 +118,9 @@ impl Stage for GitStage<'_> {
         }
         let mut bytes = Vec::new();
         let mut places = Vec::new();
-        let mut seen = std::collections::HashSet::new();
         for entry in &entries {
-            if !self.table.contains_key(&entry.id) && seen.insert(entry.id) {
-                places.push((entry.id, (self.end + bytes.len() as u64, entry.crc)));
-                bytes.extend_from_slice(&entry.bytes);
-            }
+            places.push((entry.id, (self.end + bytes.len() as u64, entry.crc)));
+            bytes.extend_from_slice(&entry.bytes);
         }
         self.file.write_at(&bytes, self.end)?;
         self.end += bytes.len() as u64;

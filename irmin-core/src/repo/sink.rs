@@ -31,20 +31,43 @@ pub(super) struct Sink<'a> {
     /// What the batch takes, and the most that it may take, in bytes.
     size: usize,
     most: usize,
-    stage: Option<Box<dyn Stage + 'a>>,
+    staged: Option<Staged<'a>>,
+}
+
+/// A write that goes to the store as it is made.
+struct Staged<'a> {
+    stage: Box<dyn Stage + 'a>,
+    /// The next objects to go there, which knows those that it has.
+    portion: Vec<Object>,
+    /// What they take, in bytes.
+    size: usize,
     located: Locators,
+}
+
+impl<'a> Staged<'a> {
+    fn new(stage: Box<dyn Stage + 'a>) -> Self {
+        Staged { stage, portion: Vec::new(), size: 0, located: Locators::new() }
+    }
+
+    /// Hands a portion to the stage.
+    fn spill(&mut self) -> Result<()> {
+        let room = Vec::with_capacity(self.portion.len());
+        let keys = self.stage.put(core::mem::replace(&mut self.portion, room))?;
+        self.size = 0;
+        self.located.extend(located(&keys));
+        Ok(())
+    }
 }
 
 impl<'a> Sink<'a> {
     /// A sink for a write of a store, with objects of at most so many bytes in memory.
     pub(super) fn new(backend: &'a Arc<dyn Backend>, most: usize) -> Self {
-        let (batch, located) = (Numbered::default(), Locators::new());
-        Sink { backend, batch, size: 0, most, stage: None, located }
+        Sink { backend, batch: Numbered::default(), size: 0, most, staged: None }
     }
 
     /// The same, which goes on with a stage.
     pub(super) fn staged(self, stage: Box<dyn Stage + 'a>) -> Self {
-        Sink { stage: Some(stage), ..self }
+        Sink { staged: Some(Staged::new(stage)), ..self }
     }
 
     /// Takes an object, and says by what key others refer to it.
@@ -54,37 +77,38 @@ impl<'a> Sink<'a> {
     pub(super) fn put(&mut self, object: Object) -> Result<Key> {
         let key = Key::from(object.id);
         let size = size_of::<Object>() + object.bytes.len() + size_of_val(&*object.children);
+        if let Some(staged) = &mut self.staged {
+            staged.portion.push(object);
+            staged.size += size;
+            if staged.size > self.most.min(PORTION) {
+                staged.spill()?;
+            }
+            return Ok(key);
+        }
         if self.batch.add(object).1 {
             self.size += size;
         }
-        let most = if self.is_staged() { self.most.min(PORTION) } else { self.most };
-        if self.size > most {
-            self.spill()?;
+        if self.size > self.most {
+            let staged = self.staged.insert(Staged::new(self.backend.stage()?));
+            staged.portion = core::mem::take(&mut self.batch).into_things();
+            staged.spill()?;
         }
         Ok(key)
     }
 
     /// Takes the last object.
     pub(super) fn put_last(&mut self, object: Object) {
-        self.batch.add(object);
+        match &mut self.staged {
+            Some(staged) => staged.portion.push(object),
+            None => {
+                self.batch.add(object);
+            }
+        }
     }
 
     /// Whether there is a stage, which finds that objects are absent before the end does.
     pub(super) fn is_staged(&self) -> bool {
-        self.stage.is_some()
-    }
-
-    /// Hands the batch to the stage.
-    fn spill(&mut self) -> Result<()> {
-        let backend = self.backend;
-        let stage = match &mut self.stage {
-            Some(stage) => stage,
-            none => none.insert(backend.stage()?),
-        };
-        let keys = stage.put(self.batch.take_things())?;
-        self.size = 0;
-        self.located.extend(located(&keys));
-        Ok(())
+        self.staged.is_some()
     }
 
     /// Submits what it took with edits of refs.
@@ -92,22 +116,21 @@ impl<'a> Sink<'a> {
     /// # Errors
     /// As [`Backend::submit`] and [`Stage::publish`].
     pub(super) fn submit(
-        mut self,
+        self,
         edits: Vec<RefEdit>,
         durability: Durability,
         note: Note,
     ) -> Result<Sent<'a>> {
-        if self.stage.is_some() && !self.batch.is_empty() {
-            self.spill()?;
-        }
-        let Sink { backend, batch, stage, located, .. } = self;
-        let submitted = match stage {
-            Some(stage) => Submitted::Ended(stage.publish(edits, durability, note)?),
-            None => {
-                backend.submit(Batch { objects: batch.into_things(), edits, durability, note })?
-            }
+        let Sink { backend, batch, staged, .. } = self;
+        let Some(mut staged) = staged else {
+            let batch = Batch { objects: batch.into_things(), edits, durability, note };
+            return Ok(Sent { submitted: backend.submit(batch)?, located: Locators::new() });
         };
-        Ok(Sent { submitted, located })
+        if !staged.portion.is_empty() {
+            staged.spill()?;
+        }
+        let Staged { stage, located, .. } = staged;
+        Ok(Sent { submitted: Submitted::Ended(stage.publish(edits, durability, note)?), located })
     }
 }
 
