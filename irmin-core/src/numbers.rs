@@ -22,14 +22,23 @@ impl Hashed for Key {
 
 /// Things with a hash, each once, numbered from 0 in the order in which they come.
 ///
-/// The table holds the numbers alone: a map from hashes would be twenty times as large, since a
-/// [`Hash`] has room for the longest digest, and no longer fit in the caches of the processor. The
-/// things lie in one piece, and none is moved when the table grows.
+/// The table holds the numbers alone, each with eight bytes that its hash was mixed to: a map from
+/// hashes would be five times as large, since a [`Hash`] has room for the longest digest, and no
+/// longer fit in the caches of the processor. The things lie in one piece, and none is moved or
+/// looked at when the table grows.
 pub(crate) struct Numbered<T> {
     things: Vec<T>,
-    table: HashTable<usize>,
+    table: HashTable<Place>,
     /// Seeded, against hashes that were made to collide.
     hasher: DefaultHashBuilder,
+}
+
+/// Where a thing is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// What its hash is mixed to.
+    mixed: u64,
+    number: usize,
 }
 
 impl<T> Default for Numbered<T> {
@@ -52,13 +61,16 @@ impl<T: Hashed> Numbered<T> {
     /// The number of a thing, and whether it is new: one of the same hash stays what it is.
     pub(crate) fn add(&mut self, thing: T) -> (usize, bool) {
         let Numbered { things, table, hasher } = self;
-        let same = |number: &usize| things.get(*number).is_some_and(|t| t.hash() == thing.hash());
-        let again = |number: &usize| things.get(*number).map_or(0, |t| hasher.hash_one(t.hash()));
-        match table.entry(hasher.hash_one(thing.hash()), same, again) {
-            Entry::Occupied(known) => (*known.get(), false),
-            Entry::Vacant(place) => {
+        let mixed = hasher.hash_one(thing.hash());
+        let same = |place: &Place| {
+            let there = || things.get(place.number).is_some_and(|t| t.hash() == thing.hash());
+            place.mixed == mixed && there()
+        };
+        match table.entry(mixed, same, |place| place.mixed) {
+            Entry::Occupied(known) => (known.get().number, false),
+            Entry::Vacant(vacant) => {
                 let number = things.len();
-                place.insert(number);
+                vacant.insert(Place { mixed, number });
                 things.push(thing);
                 (number, true)
             }
@@ -68,8 +80,8 @@ impl<T: Hashed> Numbered<T> {
     /// Takes back all but the first so many.
     pub(crate) fn truncate(&mut self, len: usize) {
         for (number, thing) in self.things.iter().enumerate().skip(len) {
-            let hash = self.hasher.hash_one(thing.hash());
-            if let Ok(found) = self.table.find_entry(hash, |other| *other == number) {
+            let mixed = self.hasher.hash_one(thing.hash());
+            if let Ok(found) = self.table.find_entry(mixed, |place| place.number == number) {
                 found.remove();
             }
         }
@@ -78,10 +90,8 @@ impl<T: Hashed> Numbered<T> {
 
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
-        let Numbered { things, table, hasher } = self;
-        let again = |number: &usize| things.get(*number).map_or(0, |t| hasher.hash_one(t.hash()));
-        table.reserve(more, again);
-        things.reserve(more);
+        self.table.reserve(more, |place| place.mixed);
+        self.things.reserve(more);
     }
 
     /// Adds the things of another one, in their order.
@@ -94,8 +104,11 @@ impl<T: Hashed> Numbered<T> {
 
     /// The number of a hash, if the thing was added.
     pub(crate) fn number(&self, hash: &Hash) -> Option<usize> {
-        let same = |number: &usize| self.at(*number).is_some_and(|thing| thing.hash() == hash);
-        self.table.find(self.hasher.hash_one(hash), same).copied()
+        let mixed = self.hasher.hash_one(hash);
+        let same = |place: &Place| {
+            place.mixed == mixed && self.at(place.number).is_some_and(|thing| thing.hash() == hash)
+        };
+        self.table.find(mixed, same).map(|place| place.number)
     }
 
     /// The thing of a hash.
