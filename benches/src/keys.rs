@@ -124,6 +124,24 @@ impl Keys {
         order
     }
 
+    /// The keys of some indices with their first values, in that order.
+    ///
+    /// Each lies beside the one before, as what is read from a file or a connection does: from all
+    /// over the memory they would cost more to fetch than the store needs to take them.
+    #[must_use]
+    pub fn pairs(&self, order: &[usize]) -> Vec<(Path, Bytes)> {
+        let values: Vec<u8> = order.iter().flat_map(|index| value(*index, 0)).collect();
+        let values = Bytes::from(values);
+        let pair = |(n, path): (usize, Path)| (path, values.slice(n * VALUE..(n + 1) * VALUE));
+        self.paths_of(order).into_iter().enumerate().map(pair).collect()
+    }
+
+    /// The keys of some indices, each beside the one before.
+    #[must_use]
+    pub fn paths_of(&self, order: &[usize]) -> Vec<Path> {
+        order.iter().map(|index| self.path(*index).clone()).collect()
+    }
+
     /// Distinct indices, chosen evenly, of those that are `class` modulo `classes`: so that two
     /// sides of a merge change different keys.
     #[must_use]
@@ -228,6 +246,16 @@ mod tests {
         assert!(a.iter().all(|i| !b.contains(i)));
         assert_eq!(a, keys.distinct(100, 1, 0, 2));
         assert_eq!(keys.distinct(5000, 1, 1, 2).len(), 500);
+    }
+
+    #[test]
+    fn pairs_are_the_keys_and_values_in_an_order() {
+        let keys = Keys::new(Shape::Levels, 50);
+        let pairs = keys.pairs(&keys.shuffled());
+        for (index, (path, bytes)) in keys.shuffled().into_iter().zip(&pairs) {
+            assert_eq!((path, bytes), (keys.path(index), &value(index, 0)));
+        }
+        assert_eq!(pairs.len(), 50);
     }
 
     #[test]

@@ -122,6 +122,11 @@ pub struct Machine {
     pub git: String,
     /// The features of the processor that hashing uses.
     pub features: String,
+    /// Who gets memory in pages of megabytes, and whether the heap of this program does.
+    pub huge_pages: String,
+    /// Microseconds of processor time to write to a MiB of memory for the first time: a part of
+    /// all that makes a store in memory grow. In virtual machines it can be most of it.
+    pub new_mebibyte_us: f64,
 }
 
 impl Machine {
@@ -147,8 +152,34 @@ impl Machine {
             rustc: version("rustc"),
             git: version("git"),
             features: has.collect::<Vec<_>>().join(" "),
+            huge_pages: huge_pages(),
+            new_mebibyte_us: new_mebibyte(),
         }
     }
+}
+
+/// Who gets huge pages: the setting of the system, and that of malloc.
+fn huge_pages() -> String {
+    let setting = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    let setting = setting.unwrap_or_default();
+    let chosen = setting.split(['[', ']']).nth(1).unwrap_or("unknown").to_owned();
+    let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
+    let asks = tunables.split(':').any(|tunable| tunable.starts_with("glibc.malloc.hugetlb="));
+    match chosen.as_str() {
+        "madvise" if asks => "for those who ask, and this heap does (glibc.malloc.hugetlb)".into(),
+        "madvise" => "for those who ask, and this heap does not".into(),
+        _ => chosen,
+    }
+}
+
+/// What writing to new memory takes, by MiB.
+fn new_mebibyte() -> f64 {
+    const MEBIBYTES: usize = 64;
+    let before = cpu();
+    let mut memory: Vec<u8> = Vec::with_capacity(MEBIBYTES << 20);
+    memory.resize(MEBIBYTES << 20, 1);
+    std::hint::black_box(&memory);
+    (cpu() - before) * 1e6 / MEBIBYTES as f64
 }
 
 fn version(program: &str) -> String {

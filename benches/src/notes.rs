@@ -1,5 +1,7 @@
 //! What the page says about figures that the figures do not say: targets, and what bounds them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::compare::Comparison;
@@ -29,6 +31,9 @@ pub struct Figure {
     pub stores: Vec<String>,
     /// The most processor time that an operation should take.
     pub target_us: Option<f64>,
+    /// The same where there are so many keys: a tree of more of them is deeper.
+    #[serde(default)]
+    pub target_at: BTreeMap<usize, f64>,
     /// What bounds it.
     pub bound: String,
 }
@@ -65,6 +70,14 @@ pub struct Peer {
     pub peer: String,
     /// How many times.
     pub times: f64,
+}
+
+impl Figure {
+    /// The most processor time that an operation should take with so many keys.
+    #[must_use]
+    pub fn target(&self, keys: usize) -> Option<f64> {
+        self.target_at.get(&keys).copied().or(self.target_us)
+    }
 }
 
 impl Notes {

@@ -143,8 +143,16 @@ const QUIET: &str =
 fn about(machine: &Machine) -> String {
     let gib = machine.memory as f64 / f64::from(1 << 30);
     format!(
-        "\n{} ({}), {} cores, {gib:.0} GiB, {}, {}, {}.\n",
-        machine.cpu, machine.features, machine.cores, machine.kernel, machine.rustc, machine.git
+        "\n{} ({}), {} cores, {gib:.0} GiB, {}, {}, {}.\nA MiB of memory costs {:.0} us of processor \
+         time when a program gets it for the first time;\nhuge pages: {}.\n",
+        machine.cpu,
+        machine.features,
+        machine.cores,
+        machine.kernel,
+        machine.rustc,
+        machine.git,
+        machine.new_mebibyte_us,
+        machine.huge_pages
     )
 }
 
@@ -242,7 +250,7 @@ fn table(records: &[&Record], notes: &Notes) -> String {
             r.keys,
             r.shape,
             figure(r.cpu_us_per_op),
-            notes.figure(r).and_then(|note| note.target_us).map_or(String::new(), figure),
+            notes.figure(r).and_then(|note| note.target(r.keys)).map_or(String::new(), figure),
             figure(r.p50_us),
             figure(r.p99_us),
             r.objects.map_or(String::new(), |objects| per_op(objects.objects_written)),

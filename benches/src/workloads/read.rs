@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use irmin_core::tree::{FoldOptions, Visit};
-use irmin_core::{CommitOptions, Result, Tree};
+use irmin_core::{CommitOptions, Path, Result, Tree};
 
 use super::Setup;
 use crate::keys::{Draw, Keys, Shape, value};
@@ -16,21 +16,22 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let gets = setup.times(100_000);
     let mut draw = Draw::new(4);
     let picks: Vec<usize> = (0..gets).map(|_| draw.below(keys.len())).collect();
+    let paths = keys.paths_of(&picks);
     let filled = setup.filled(&keys)?;
 
     let store = filled.reopen(CACHE)?;
     setup.measure(Case::new("W4", "open and first get", 1), &store, &keys, &mut |_| {
-        found(&filled.reopen(CACHE)?.main()?.tree()?, &keys, picks[0])
+        found(&filled.reopen(CACHE)?.main()?.tree()?, &paths[0])
     })?;
     let tree = store.main()?.tree()?;
     // From now on the same for every store: each key of the pass was read before.
     setup.measure(Case::short("W4", "get after open", gets), &store, &keys, &mut |call| {
-        found(&tree, &keys, picks[call])
+        found(&tree, &paths[call])
     })?;
     setup.measure(Case::short("W4", "get warm", gets), &store, &keys, &mut |call| {
-        found(&tree, &keys, picks[call])
+        found(&tree, &paths[call])
     })?;
-    let absent: Vec<String> = picks.iter().map(|i| format!("{}x", keys.path(*i))).collect();
+    let absent: Vec<String> = paths.iter().map(|path| format!("{path}x")).collect();
     setup.measure(Case::short("W4", "get absent", gets), &store, &keys, &mut |call| {
         assert!(tree.get(absent[call].as_str())?.is_none(), "no such key was set");
         Ok(())
@@ -38,18 +39,18 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let main = store.main()?;
     let few = gets / 10;
     setup.measure(Case::short("W4", "get from the branch", few), &store, &keys, &mut |call| {
-        assert!(main.get(keys.path(picks[call]))?.is_some(), "every key is set");
+        assert!(main.get(&paths[call])?.is_some(), "every key is set");
         Ok(())
     })?;
     let store = filled.reopen(1 << 20)?;
     let tree = store.main()?.tree()?;
     setup.measure(Case::short("W4", "get, 1 MiB of cache", few), &store, &keys, &mut |call| {
-        found(&tree, &keys, picks[call])
+        found(&tree, &paths[call])
     })
 }
 
-fn found(tree: &Tree, keys: &Keys, index: usize) -> Result<()> {
-    assert!(tree.get(keys.path(index))?.is_some(), "every key is set");
+fn found(tree: &Tree, path: &Path) -> Result<()> {
+    assert!(tree.get(path)?.is_some(), "every key is set");
     Ok(())
 }
 
@@ -114,7 +115,7 @@ pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
         let mut draw = Draw::new(9);
         let case = format!("gets, {mebi} MiB of cache");
         setup.measure(Case::short("W9", &case, gets), &store, &keys, &mut |_| {
-            found(&tree, &keys, draw.below(keys.len()))
+            found(&tree, keys.path(draw.below(keys.len())))
         })?;
         let case = format!("fold, {mebi} MiB of cache");
         fold(setup, "W9", &case, &store, &keys)?;

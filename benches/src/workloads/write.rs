@@ -1,6 +1,6 @@
 //! Writing: bulk loads and commits.
 
-use irmin_core::{Bytes, CommitOptions, Result};
+use irmin_core::{Bytes, CommitOptions, Path, Result};
 
 use super::{Setup, durable, relaxed};
 use crate::keys::{Draw, Keys, value};
@@ -10,15 +10,15 @@ use crate::store::Store;
 /// W1: all keys in one durable commit, sorted and in no order.
 pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
-    let values: Vec<Bytes> = (0..keys.len()).map(|i| value(i, 0)).collect();
     for (case, order) in
         [("bulk-load sorted", keys.sorted()), ("bulk-load shuffled", keys.shuffled())]
     {
+        let pairs = keys.pairs(&order);
         let store = setup.empty()?;
         let main = store.main()?;
         setup.measure(Case::bulk("W1", case, keys.len()), &store, &keys, &mut |_| {
             main.transaction(durable(), |tree| {
-                order.iter().try_for_each(|i| tree.set(keys.path(*i), values[*i].clone()))
+                pairs.iter().try_for_each(|(path, value)| tree.set(path, value.clone()))
             })?;
             Ok(())
         })?;
@@ -57,20 +57,20 @@ pub(super) fn commits(
     options: &CommitOptions,
 ) -> Result<()> {
     let mut draw = Draw::new(2);
-    let edits: Vec<(usize, Bytes)> = (0..case.calls * size)
+    let edits: Vec<(Path, Bytes)> = (0..case.calls * size)
         .map(|_| {
             let index = draw.below(keys.len());
-            (index, value(index, store.version()))
+            (keys.path(index).clone(), value(index, store.version()))
         })
         .collect();
     let main = store.main()?;
     setup.measure(case, store, keys, &mut |call| {
         let edits = &edits[call * size..(call + 1) * size];
-        if let [(index, value)] = edits {
-            main.set(keys.path(*index), value.clone(), options.clone())?;
+        if let [(path, value)] = edits {
+            main.set(path, value.clone(), options.clone())?;
         } else {
             main.transaction(options.clone(), |tree| {
-                edits.iter().try_for_each(|(i, value)| tree.set(keys.path(*i), value.clone()))
+                edits.iter().try_for_each(|(path, value)| tree.set(path, value.clone()))
             })?;
         }
         Ok(())
