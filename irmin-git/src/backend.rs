@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::flush::Writer;
 use crate::oid::{self, Oid};
+use crate::outside::Outside;
 use crate::pack::write::{Encoder, Entry};
 use crate::publish::{Line, Pending, Slot, StagedPack, check_edits};
 use crate::reader::ObjectReader;
@@ -37,6 +38,20 @@ use crate::written::Written;
 /// acknowledged survives the loss of power and is visible to every git program.
 /// [`Durability::Relaxed`](irmin_core::backend::Durability::Relaxed) is no cheaper here: objects
 /// have to be durable before a ref names them, since git programs may build on it at once.
+///
+/// # Without syncs
+///
+/// Whoever owns the repository may decide, as for git itself, that losing it costs less than waiting
+/// for the disk: by git's `core.fsync`, in the `config` of the repository, of the user or of the
+/// system, or in the environment (`GIT_CONFIG_COUNT`). What it takes away is not synced here either,
+/// from the next opening on, whatever [`Durability`](irmin_core::backend::Durability) a write asks
+/// for: packs are its `pack`, their indices `pack-metadata`, refs `reference`, and directories go
+/// with what they name. **Such a repository does not survive the loss of power**: the latest writes
+/// may be gone, refs may name objects that are not there, and older objects may be lost as well,
+/// since small packs are merged as `git repack` does it. `core.fsync=none` turns all syncs off;
+/// [`not_synced`](GitBackend::not_synced) tells what is off. What git does not sync unless told to
+/// (refs) is synced here unless told not to; `core.fsyncObjectFiles` and `core.fsyncMethod` turn
+/// nothing off. A new repository, and `irmin/config.toml`, are synced in any case.
 ///
 /// An external `git gc --prune=now` may remove objects that no ref reaches yet: then a publish, or
 /// a read of a pinned tree, fails with `missing_objects`.
@@ -66,11 +81,12 @@ impl GitBackend {
         places: Places,
         objects: Box<dyn ObjectReader>,
         options: &crate::Options,
+        outside: Outside,
     ) -> Result<Self> {
-        let settings = Settings::load(&*io)?;
+        let settings = Settings::load(&*io, &places, outside)?;
         let config = Config::load(&*io)?;
         let backend = GitBackend {
-            refs: Refs::new(io, places),
+            refs: Refs::new(io, places, settings.fsync),
             settings,
             objects,
             cache: Cache::new(options.cache),
@@ -120,6 +136,20 @@ impl GitBackend {
         !self.refs.places.private.is_empty()
     }
 
+    /// What `core.fsync` kept from being synced when the repository was opened, by git's names
+    /// (`pack`, `pack-metadata`, `reference`): nothing, unless someone chose so.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = irmin_git::GitBackend::init(dir.path(), &Default::default(), &Default::default())?;
+    /// assert!(store.not_synced().is_empty(), "what is acknowledged survives the loss of power");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn not_synced(&self) -> Vec<&'static str> {
+        self.settings.fsync.missing()
+    }
+
     /// What the repository's `irmin/config.toml` said when it was opened, or was last set here.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -135,7 +165,7 @@ impl GitBackend {
         self.line.lock().alive()?;
         let mut writer = self.writer.lock();
         let _guard = self.heed(self.lock_store(&mut writer))?;
-        self.heed(writer.dirs.ensure(&*self.refs.io, "irmin"))?;
+        self.heed(writer.dirs.ensure(&*self.refs.io, "irmin", true))?;
         self.heed(config.store(&*self.refs.io))?;
         *self.config.lock() = config.clone();
         Ok(())

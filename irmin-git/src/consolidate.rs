@@ -54,8 +54,9 @@ impl GitBackend {
         small
     }
 
-    /// Removes the packs whose objects are in one that has its name, durably. A failure is of no
-    /// consequence: they are merged again.
+    /// Removes the packs whose objects are in one that has its name, durably unless the owner wants
+    /// no syncs: then it is `git repack -d` without them. A failure is of no consequence: they are
+    /// merged again.
     pub(crate) fn remove_merged(&self, ready: &Ready) {
         let (io, (own, _)) = (&*self.refs.io, pack_paths(&ready.checksum));
         for stem in ready.merged.iter().filter(|stem| !own.contains(stem.as_str())) {

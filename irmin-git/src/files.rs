@@ -48,9 +48,17 @@ pub(crate) fn read(io: &dyn Io, path: &str, limit: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// `name_clash`, `io`, `poisoned` if the sync failed.
 pub(crate) fn create(io: &dyn Io, path: &str, bytes: &[u8]) -> Result<()> {
+    create_as(io, path, bytes, true)
+}
+
+/// Makes a file with these bytes, which must not exist, and syncs it if its sort is to be synced.
+///
+/// # Errors
+/// As [`create`].
+pub(crate) fn create_as(io: &dyn Io, path: &str, bytes: &[u8], sync: bool) -> Result<()> {
     let file = io.open(path, OpenMode::CreateNew)?;
     file.write_at(bytes, 0)?;
-    synced(file.sync())
+    if sync { synced(file.sync()) } else { Ok(()) }
 }
 
 /// Makes the names in a directory durable.

@@ -4,6 +4,8 @@
 //! the pack gets its name; one sync of the directory of packs makes all these names durable. Only
 //! then the refs are locked, compared with what the batches were checked against, and moved, and
 //! their directories synced. A commit to an existing branch costs five syncs, whoever shares them.
+//! Where the repository's owner has turned some of them off (`core.fsync`) these are left out, and
+//! nothing else is different.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
@@ -106,7 +108,7 @@ impl GitBackend {
                 locked => locked?,
             };
             if let Some(guard) = locked {
-                writer.dirs.ensure(io, PACKS)?;
+                writer.dirs.ensure(io, PACKS, self.refs.fsync.packs_dir())?;
                 let listed = Listing::read(io)?;
                 // Whoever had the lock before may have died with it.
                 Leftovers::among(&listed).sweep(io)?;
@@ -271,7 +273,8 @@ impl GitBackend {
             self.name_pack(ready)?;
         }
         *named = true;
-        if !ready.is_empty() || !plan.moves.is_empty() {
+        let wrote = !ready.is_empty() || !plan.moves.is_empty();
+        if wrote && self.refs.fsync.packs_dir() {
             files::sync_dir(io, PACKS)?;
         }
         for ready in ready {
@@ -343,8 +346,12 @@ impl GitBackend {
         let write = || -> Result<_> {
             let file = io.open(&pack, OpenMode::CreateNew)?;
             let (places, checksum) = assemble(&*file, new, small)?;
-            files::synced(file.sync())?;
-            files::create(io, &index, &index::encode(&places, &checksum)?)?;
+            let fsync = self.refs.fsync;
+            if fsync.pack {
+                files::synced(file.sync())?;
+            }
+            let encoded = index::encode(&places, &checksum)?;
+            files::create_as(io, &index, &encoded, fsync.pack_metadata)?;
             Ok((places, checksum))
         };
         let (places, checksum) =

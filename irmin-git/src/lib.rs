@@ -26,6 +26,8 @@
 //!   what they write by default.
 //! - One publish is one small pack with its index and one move of each ref under git's lock files.
 //!   Publishes that wait at the same time share one pack and its syncs.
+//! - Everything is synced, unless the owner of the repository has said otherwise by git's
+//!   `core.fsync`: see [`GitBackend`].
 //! - When packs gather they are merged geometrically, so that there are few.
 //! - A crash leaves at most files to remove: opening the repository, or the next write, does that.
 //!   The refs of one publish do not move in one instant: a crash can leave some of them moved,
@@ -40,10 +42,12 @@ mod consolidate;
 pub mod fast;
 mod files;
 mod flush;
+mod fsync;
 mod init;
 mod large;
 mod oid;
 mod open;
+mod outside;
 mod pack;
 mod publish;
 mod reader;

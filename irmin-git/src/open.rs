@@ -9,6 +9,7 @@ use irmin_core::{Code, Error, Limits, Result};
 use crate::backend::GitBackend;
 use crate::files;
 use crate::init::{InitOptions, init, is_repository};
+use crate::outside::Outside;
 use crate::reader::{GixReader, IoReader};
 use crate::refs::Places;
 
@@ -67,7 +68,8 @@ impl GitBackend {
         let objects = found.common.join("objects");
         let io = decorate(Arc::new(StdIo::open(&found.common)?));
         let reader = GixReader::open(&objects, options.limits.object)?;
-        let opened = GitBackend::assemble(io, found.places, Box::new(reader), options);
+        let outside = Outside::read(&found.common.join(&found.places.private));
+        let opened = GitBackend::assemble(io, found.places, Box::new(reader), options, outside);
         opened.map_err(|e| e.context(format_args!("the repository at {}", path.display())))
     }
 
@@ -104,7 +106,8 @@ impl GitBackend {
     }
 
     /// Opens the bare repository at the root of any [`Io`]. Objects are read from packs without
-    /// deltas only, such as this crate writes them: this is for simulations.
+    /// deltas only, such as this crate writes them, and nothing is looked up outside of it: this is
+    /// for simulations.
     ///
     /// # Errors
     /// As [`open`](GitBackend::open).
@@ -113,7 +116,8 @@ impl GitBackend {
             return Err(Error::new(Code::NotFound, "there is no git repository"));
         }
         let reader = IoReader::new(io.clone(), options.limits.object);
-        GitBackend::assemble(io, Places::default(), Box::new(reader), options)
+        let outside = Outside::default();
+        GitBackend::assemble(io, Places::default(), Box::new(reader), options, outside)
     }
 
     /// Makes a bare repository at the root of any [`Io`].

@@ -1,10 +1,13 @@
-//! What a repository's own `config` says that concerns a store.
+//! What a repository's own `config` says that concerns a store. What it includes is not followed.
 
 use gix::config::File;
 use irmin_core::io::Io;
 use irmin_core::{Code, Error, Result};
 
 use crate::files;
+use crate::fsync::Fsync;
+use crate::outside::{Outside, value};
+use crate::refs::Places;
 
 /// The longest `config` that is read, in bytes.
 const MAX: u64 = 4 << 20;
@@ -29,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) bare: bool,
     /// Whether packs must not be removed (`extensions.preciousObjects`).
     pub(crate) precious: bool,
+    /// What of a write is synced.
+    pub(crate) fsync: Fsync,
 }
 
 impl Settings {
@@ -37,20 +42,25 @@ impl Settings {
     /// # Errors
     /// `unsupported` for a format version or an extension that is not known, naming it;
     /// `corrupt_store` for a `config` that cannot be read; `io`.
-    pub(crate) fn load(io: &dyn Io) -> Result<Settings> {
-        let bytes = files::if_exists(files::read(io, "config", MAX))?.unwrap_or_default();
-        Settings::decode(&bytes)
+    pub(crate) fn load(io: &dyn Io, places: &Places, outside: Outside) -> Result<Settings> {
+        let read = |path: &str| {
+            let bytes = files::if_exists(files::read(io, path, MAX))?.unwrap_or_default();
+            parse(&bytes)
+        };
+        let shared = read("config")?;
+        let mut settings = Settings::decode(&shared)?;
+        // The nearest counts alone, as in git.
+        let mut fsync = outside.above;
+        if fsync.is_none() && file_of_each_tree(&shared) {
+            fsync = value(&read(&format!("{}config.worktree", places.private))?);
+        }
+        let fsync = fsync.or_else(|| value(&shared)).or(outside.below);
+        settings.fsync = fsync.map_or(Fsync::ALL, |value| Fsync::parse(&value));
+        Ok(settings)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Settings> {
-        let corrupt = |e: gix::Error| {
-            let why = format!("the repository's config cannot be read: {e}");
-            Error::new(Code::CorruptStore, why).with_source(e)
-        };
-        let meta = gix::config::file::Metadata::api();
-        let file =
-            File::from_bytes_no_includes(bytes, meta, gix::config::file::init::Options::default())
-                .map_err(corrupt)?;
+    /// What the repository's `config` says, where nothing is said of syncs.
+    fn decode(file: &File) -> Result<Settings> {
         let text = |key: &str| file.string(key).map(|v| v.to_string());
         let version = text("core.repositoryformatversion").unwrap_or_else(|| "0".into());
         let version = match version.trim() {
@@ -80,8 +90,28 @@ impl Settings {
             None if !bare => Reflogs::Branches,
             Some(false) | None => Reflogs::Existing,
         };
-        Ok(Settings { reflogs, bare, precious })
+        Ok(Settings { reflogs, bare, precious, fsync: Fsync::ALL })
     }
+}
+
+/// A file of git's configuration.
+///
+/// # Errors
+/// `corrupt_store`.
+fn parse(bytes: &[u8]) -> Result<File> {
+    let meta = gix::config::file::Metadata::api();
+    let options = gix::config::file::init::Options::default();
+    File::from_bytes_no_includes(bytes, meta, options).map_err(corrupt)
+}
+
+fn corrupt(e: gix::Error) -> Error {
+    let why = format!("the repository's config cannot be read: {e}");
+    Error::new(Code::CorruptStore, why).with_source(e)
+}
+
+/// Whether each working tree, the first one too, has a `config` of its own.
+fn file_of_each_tree(file: &File) -> bool {
+    matches!(file.boolean("extensions.worktreeConfig"), Ok(Some(true)))
 }
 
 /// Whether an extension is one that forbids to remove packs.
@@ -108,7 +138,48 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> Result<Settings> {
-        Settings::decode(text.as_bytes())
+        Settings::decode(&parse(text.as_bytes())?)
+    }
+
+    fn fsync(env: Option<&str>, tree: &str, config: &str, user: Option<&str>) -> Fsync {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("worktrees/w")).unwrap();
+        std::fs::write(dir.path().join("config"), config).unwrap();
+        std::fs::write(dir.path().join("worktrees/w/config.worktree"), tree).unwrap();
+        let io = irmin_core::io::StdIo::open(dir.path()).unwrap();
+        let outside = Outside { below: user.map(str::to_owned), above: env.map(str::to_owned) };
+        let places = Places { private: "worktrees/w/".into() };
+        Settings::load(&io, &places, outside).unwrap().fsync
+    }
+
+    #[test]
+    fn what_is_synced_is_said_by_the_nearest() {
+        let all = Fsync::ALL;
+        let refs_only = Fsync::parse("-pack");
+        let none = Fsync::parse("none");
+        let own = "[extensions]\nworktreeConfig = true\n";
+        assert_eq!(fsync(None, "", "", None), all);
+        assert_eq!(fsync(None, "", "", Some("none")), none);
+        assert_eq!(fsync(None, "", "[core]\nfsync = -pack\n", Some("none")), refs_only);
+        assert_eq!(fsync(Some("none"), "", "[core]\nfsync = -pack\n", None), none);
+        assert_eq!(fsync(Some(""), "", "[core]\nfsync = none\n", Some("none")), all);
+        // Later lines take the place of earlier ones, and a section may come twice.
+        let twice = "[core]\nfsync = none\n[x]\ny\n[CORE]\nFsync = -pack\n";
+        assert_eq!(fsync(None, "", twice, None), refs_only);
+        assert_eq!(fsync(None, "", "[core]\nfsync = none\nfsync =\n", None), all);
+        // Git refuses a key without a value; it turns nothing off.
+        assert_eq!(fsync(None, "", "[core]\nfsync = none\nfsync\n", Some("none")), all);
+        // A working tree is asked only where trees have files of their own.
+        let tree = "[core]\nfsync = none\n";
+        assert_eq!(fsync(None, tree, "[core]\nfsync = -pack\n", None), refs_only);
+        assert_eq!(fsync(None, tree, &format!("{own}[core]\nfsync = -pack\n"), None), none);
+        assert_eq!(fsync(None, "", &format!("{own}[core]\nfsync = -pack\n"), None), refs_only);
+        assert_eq!(fsync(Some("-pack"), tree, own, None), refs_only);
+        // What is older, and what says how to sync, is about nothing that is written here.
+        for line in ["fsyncObjectFiles = false", "fsyncObjectFiles", "fsyncMethod = writeout-only"]
+        {
+            assert_eq!(fsync(None, "", &format!("[core]\n{line}\n"), None), all, "{line}");
+        }
     }
 
     #[test]

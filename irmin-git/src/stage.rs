@@ -76,7 +76,10 @@ impl<'a> GitStage<'a> {
         self.file.write_at(&checksum, self.end)?;
         // A write that failed half-way may have left more.
         self.file.set_len(self.end + checksum.len() as u64)?;
-        files::synced(self.file.sync())?;
+        let fsync = self.backend.refs.fsync;
+        if fsync.pack {
+            files::synced(self.file.sync())?;
+        }
         let place = |(id, (offset, crc)): (&Oid, &(u64, u32))| Place {
             id: *id,
             crc: *crc,
@@ -84,7 +87,8 @@ impl<'a> GitStage<'a> {
         };
         let mut places: Vec<Place> = self.table.iter().map(place).collect();
         places.sort_unstable();
-        files::create(io, &self.index, &index::encode(&places, &checksum)?)?;
+        let encoded = index::encode(&places, &checksum)?;
+        files::create_as(io, &self.index, &encoded, fsync.pack_metadata)?;
         Ok(StagedPack { pack: self.pack.clone(), index: self.index.clone(), checksum })
     }
 

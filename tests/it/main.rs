@@ -27,6 +27,7 @@ mod fs_pieces;
 mod fs_store;
 mod git_conformance;
 mod git_crash;
+mod git_fsync;
 mod git_kill;
 mod git_neighbours;
 mod git_repository;

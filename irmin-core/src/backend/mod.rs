@@ -100,13 +100,18 @@ pub struct RefEdit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Durability {
     /// It survives the loss of power.
+    ///
+    /// The one exception is a git repository whose owner has turned syncs off by git's own
+    /// `core.fsync`: it gives that up for all writes, whatever they ask for, as it does when git
+    /// writes to it.
     #[default]
     Durable,
     /// It survives the end of the process; the loss of power may take back the latest writes,
     /// always a suffix of them.
     ///
     /// This is a permission that a backend uses where it is master of its files. Stores in git
-    /// repositories and in plain files sync these writes, too: any program sees a ref as soon as
+    /// repositories (unless their owner turned that off, see above) and in plain files sync these
+    /// writes, too: any program sees a ref as soon as
     /// it has moved, and may build on it, make another ref of it or pack it. What a loss of power
     /// then takes back is not a suffix of our writes any more but a hole below those of others,
     /// which no recovery of ours could mend, and a ref held back until it is durable could be moved

@@ -10,6 +10,7 @@ use irmin_core::{Code, Error, RefName, Result};
 use super::packed::{Cached, PackedRefs};
 use super::{Places, decode};
 use crate::files;
+use crate::fsync::Fsync;
 
 /// How much of the file of a ref is looked at: more than the longest value.
 const MAX_FILE: u64 = 4096;
@@ -19,6 +20,8 @@ const MAX_FILE: u64 = 4096;
 pub(crate) struct Refs {
     pub(crate) io: Arc<dyn Io>,
     pub(crate) places: Places,
+    /// What of a write is synced.
+    pub(crate) fsync: Fsync,
     packed: Cached,
 }
 
@@ -43,8 +46,8 @@ impl Found {
 
 impl Refs {
     /// The refs below a common git directory.
-    pub(crate) fn new(io: Arc<dyn Io>, places: Places) -> Self {
-        Refs { io, places, packed: Cached::default() }
+    pub(crate) fn new(io: Arc<dyn Io>, places: Places, fsync: Fsync) -> Self {
+        Refs { io, places, fsync, packed: Cached::default() }
     }
 
     /// The value of a ref.

@@ -92,7 +92,8 @@ impl Refs {
         let rewritten = if removes {
             let file = temp.next("ref");
             if rewrite {
-                files::create(&*self.io, &file, &packed.without(&gone))?;
+                let sync = self.fsync.reference;
+                files::create_as(&*self.io, &file, &packed.without(&gone), sync)?;
             } else {
                 self.io.open(&file, irmin_core::io::OpenMode::CreateNew)?;
             }
@@ -104,7 +105,10 @@ impl Refs {
         for one in moves {
             let file = temp.next("ref");
             match &one.new {
-                Some(target) => files::create(&*self.io, &file, &encode(target)?)?,
+                Some(target) => {
+                    let sync = self.fsync.reference;
+                    files::create_as(&*self.io, &file, &encode(target)?, sync)?;
+                }
                 // Its lock becomes nothing: it needs a name, and no bytes.
                 None => {
                     self.io.open(&file, irmin_core::io::OpenMode::CreateNew)?;
@@ -172,7 +176,7 @@ impl Refs {
     ) -> Result<()> {
         let lock = format!("{target}.lock");
         for attempt in 0..ATTEMPTS {
-            dirs.ensure(&*self.io, files::parent(target))?;
+            dirs.ensure(&*self.io, files::parent(target), self.fsync.reference)?;
             match self.io.link(file, &lock) {
                 Ok(()) => {
                     held.locks.push(lock);
@@ -220,7 +224,7 @@ impl Refs {
         }
         ended?;
         // Durable before the prepared files go, or a crash could leave a lock no one knows.
-        dirs.iter().try_for_each(|dir| files::sync_ref_dir(&*self.io, dir))
+        self.sync_dirs(&dirs)
     }
 
     /// Moves the refs whose locks are held, and makes that durable.
@@ -252,7 +256,9 @@ impl Refs {
         if prepared.packed.as_ref().is_some_and(|packed| packed.rewrite) {
             // Before the file of a removed ref goes: the other order brings an old value back.
             self.io.rename(&lock_of(packed::FILE), packed::FILE)?;
-            files::sync_dir(&*self.io, "")?;
+            if self.fsync.reference {
+                files::sync_dir(&*self.io, "")?;
+            }
         }
         for one in removals {
             let target = self.places.file(&one.name);
@@ -267,6 +273,14 @@ impl Refs {
             // Only now may `git pack-refs` go on.
             files::remove(&*self.io, &lock_of(packed::FILE))?;
             dirs.insert(String::new());
+        }
+        self.sync_dirs(&dirs)
+    }
+
+    /// Makes the names of refs durable.
+    fn sync_dirs(&self, dirs: &BTreeSet<String>) -> Result<()> {
+        if !self.fsync.reference {
+            return Ok(());
         }
         dirs.iter().try_for_each(|dir| files::sync_ref_dir(&*self.io, dir))
     }
@@ -318,7 +332,7 @@ pub(crate) fn name_clash(name: &RefName, there: &RefName) -> Error {
     Error::new(Code::NameClash, format!("ref `{name}` cannot be beside ref `{there}`"))
 }
 
-/// The directories whose names are known to be durable.
+/// The directories whose names are known to be durable, or need not be.
 ///
 /// A directory that another program made may not be: whatever is synced inside it would be lost
 /// with it. So each is made durable once, from the root down, before anything in it counts.
@@ -328,11 +342,12 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Makes a directory if need be, and makes sure that its name is durable.
+    /// Makes a directory if need be, and makes sure that its name is durable, unless what it is for
+    /// is not synced.
     ///
     /// # Errors
     /// `name_clash` if a file is in the way, `io`.
-    pub(crate) fn ensure(&mut self, io: &dyn Io, path: &str) -> Result<()> {
+    pub(crate) fn ensure(&mut self, io: &dyn Io, path: &str, sync: bool) -> Result<()> {
         if path.is_empty() || self.is_known(path, identity(io, path)?) {
             return Ok(());
         }
@@ -346,7 +361,9 @@ impl Directories {
                 io.create_dir(dir)?;
                 now = identity(io, dir)?;
             }
-            files::sync_dir(io, files::parent(dir))?;
+            if sync {
+                files::sync_dir(io, files::parent(dir))?;
+            }
             now.map(|now| self.known.insert(dir.to_owned(), now));
         }
         Ok(())

@@ -23,6 +23,8 @@ const CLI: &str = "irmin-cli/";
 const STD_IO: &str = "irmin-core/src/io/std_io.rs";
 /// Looks at the disk to find a repository before there is an `Io` to ask.
 const OPEN: &str = "irmin-git/src/open.rs";
+/// Finds git's configuration of the user and the system, which decides as it does for git.
+const OUTSIDE: &str = "irmin-git/src/outside.rs";
 /// Offers the system's clock to programs that want it.
 const CONTEXT: &str = "irmin-core/src/repo/context.rs";
 /// Programs without std: what they have instead of a system is theirs.
@@ -42,7 +44,7 @@ const RESERVED: &[Reserved] = &[
     Reserved {
         path: &["std", "env"],
         why: "the environment is read by programs, and handed down as parameters",
-        allowed: &[CLI],
+        allowed: &[CLI, OUTSIDE],
     },
     Reserved {
         path: &["std", "net"],
