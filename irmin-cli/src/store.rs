@@ -37,6 +37,8 @@ pub(crate) struct Opened {
     pub(crate) journal: Option<Arc<Journaled>>,
     /// Whether files show what its `HEAD` is.
     pub(crate) has_tree: bool,
+    /// What is written and, as the repository's owner wants it, not synced.
+    pub(crate) not_synced: Vec<&'static str>,
 }
 
 /// The journal of a store, below the common git directory or the root of a store of files.
@@ -48,7 +50,7 @@ const JOURNAL: &str = "irmin/operations";
 /// If none is named, if it does not exist or holds values of another type, and those of opening
 /// it.
 pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result<Opened, Failure> {
-    let (mut journal, mut has_tree) = (None, false);
+    let (mut journal, mut has_tree, mut not_synced) = (None, false, Vec::new());
     let context = context(settings);
     let mut keep = |store: Arc<dyn Backend>, files: Arc<dyn Io>, head| {
         let mut options = JournalOptions::new(JOURNAL, command);
@@ -61,6 +63,7 @@ pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result
         StoreKind::Git => {
             let git = open_git(settings, access)?;
             has_tree = !git.is_bare();
+            not_synced = git.not_synced();
             let (files, head) = (git.files(), !git.is_linked());
             keep(Arc::new(git), files, head)
         }
@@ -80,7 +83,8 @@ pub(crate) fn open(settings: &Settings, access: Access, command: &str) -> Result
         None => settings.contents.unwrap_or(ContentsType::String),
     };
     let policies = recorded.policies.iter().map(|(path, name)| format!("{path}: {name}")).collect();
-    Ok(Opened { repo: Repo::new(backend, context)?, contents, policies, journal, has_tree })
+    let repo = Repo::new(backend, context)?;
+    Ok(Opened { repo, contents, policies, journal, has_tree, not_synced })
 }
 
 /// The original's format, with the hash function and the type of values that were asked for.

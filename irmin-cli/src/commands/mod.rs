@@ -66,6 +66,8 @@ pub(crate) struct Session<'a> {
     pub(crate) policies: Vec<String>,
     /// The journal of the store, if it keeps one.
     pub(crate) journal: Option<Arc<Journaled>>,
+    /// What of the store is written and not synced.
+    pub(crate) not_synced: Vec<&'static str>,
     /// The words that name the command.
     command: String,
     pub(crate) env: Env<'a>,
@@ -74,9 +76,10 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     fn work<W: Work>(&mut self, work: &W) -> Outcome {
         let opened = open(&self.settings, W::ACCESS, &self.command)?;
-        let Opened { repo, contents, policies, journal, has_tree } = opened;
+        let Opened { repo, contents, policies, journal, has_tree, not_synced } = opened;
         self.policies = policies;
         self.journal = journal;
+        self.not_synced = not_synced;
         // A `HEAD` that cannot be read is told by the commands that need it.
         let before = if has_tree { head_of(&repo).ok() } else { None };
         let exit = match contents {
@@ -203,8 +206,15 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
         out.failure(&failure);
         return failure.exit.code();
     }
-    let mut session =
-        Session { settings, out, policies: Vec::new(), journal: None, command, env: &env };
+    let mut session = Session {
+        settings,
+        out,
+        policies: Vec::new(),
+        journal: None,
+        not_synced: Vec::new(),
+        command,
+        env: &env,
+    };
     let outcome = dispatch(&mut session, cli.command.as_ref());
     let flushed = session.out.finish().map_err(Stop::from);
     match outcome.and_then(|exit| flushed.map(|()| exit)) {

@@ -23,7 +23,8 @@ use crate::worktree::common_dir;
 /// Count what is in the store, and how large it is.
 ///
 /// Of one revision: keys, directories, bytes, and the largest of them. Values of git stores are not
-/// read for it where their sizes are known. --history counts every object that a branch or a tag
+/// read for it where their sizes are known. Where git's core.fsync keeps parts of the repository from
+/// being synced, these are named: such a store does not survive the loss of power. --history counts every object that a branch or a tag
 /// leads to, each once, which reads all of the store.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -94,6 +95,9 @@ impl Work for StatsArgs {
         row.insert("branches".into(), repo.branches()?.len().into());
         row.insert("tags".into(), repo.tags()?.len().into());
         row.insert("stored_bytes".into(), stored(session)?.into());
+        // Nothing is said of a store that survives the loss of power, as stores do.
+        let not_synced = Some(session.not_synced.join(", ")).filter(|names| !names.is_empty());
+        row.insert("not_synced".into(), not_synced.into());
         counted.put(&mut row);
         if self.history {
             let mut bar = Progress::new(&session.out, "counting", "objects");

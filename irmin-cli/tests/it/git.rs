@@ -132,3 +132,52 @@ fn shallow_clones_are_told() {
     assert_eq!(shallow(&["get", "a"]).ok(), "2");
     assert!(shallow(&["log"]).fails(7).contains("git fetch --unshallow"));
 }
+
+#[test]
+fn stats_tell_what_git_was_told_not_to_sync() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let told = |set: &dyn Fn(&mut std::process::Command)| {
+        let mut irmin = place.irmin();
+        set(irmin.args(["stats", "--json"]));
+        let line = irmin.output().unwrap().stdout;
+        let stats: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        stats["not_synced"].as_str().unwrap_or_default().to_owned()
+    };
+    let asked = |value: &'static str| {
+        move |irmin: &mut std::process::Command| {
+            irmin.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "core.fsync");
+            irmin.env("GIT_CONFIG_VALUE_0", value);
+        }
+    };
+    assert_eq!(told(&|_| {}), "");
+    assert_eq!(told(&asked("none")), "pack, pack-metadata, reference");
+    // That of the user, for this repository alone.
+    place.write("home", "[includeIf \"gitdir:store.git/\"]\npath = other\n[user]\nname = ann\n");
+    place.write("other", "[core]\nfsync = -pack-metadata\n");
+    let global = |irmin: &mut std::process::Command| {
+        irmin.env("GIT_CONFIG_GLOBAL", place.path("home"));
+    };
+    assert_eq!(told(&global), "pack-metadata");
+    place.write("home", "[core]\nfsync = -reference\n[include]\npath = nowhere\n");
+    assert_eq!(told(&global), "reference");
+    place.write(".gitconfig", "[core]\nfsync = -reference\n");
+    assert_eq!(told(&|_| {}), "reference");
+    // What git would not take turns nothing off, and keeps nobody from the store.
+    place.write(".gitconfig", "[core]\nfsync\n");
+    assert_eq!(told(&|_| {}), "");
+    place.write(".gitconfig", "[core\nfsync = none\n");
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+    // The repository's own comes before that of the user, and the environment before both.
+    place.write(".gitconfig", "[core]\nfsync = none\n");
+    let config = std::fs::read_to_string(place.path("store.git/config")).unwrap();
+    place.write("store.git/config", format!("{config}\tfsync = committed\n"));
+    assert_eq!(told(&|_| {}), "");
+    assert_eq!(told(&asked("-reference")), "reference");
+    place.write("store.git/config", format!("{config}\tfsync = none\n"));
+    let text = place.run(["stats"]).ok();
+    assert!(text.contains("\nnot synced: pack, pack-metadata, reference\n"), "{text}");
+    place.run(["set", "a", "2"]).ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "2");
+    place.run(["check"]).ok();
+}
