@@ -222,10 +222,10 @@ fn beside_peers(comparisons: &[Comparison], notes: &Notes) -> String {
 const PEERS: &str = "
 ## Beside others
 
-Rounds in turn; the ratio is how many times of ours the other takes, above 1 it takes longer. The
-git store syncs its packs although it is asked not to, which costs processor time where there is a
-disk below; the others sync nothing. libgit2 and gix write loose objects, as they do by default; the
-git command's time is mostly that of starting processes. imbl hashes nothing, and neither it nor
+Rounds in turn; the ratio is how many times of ours the other takes, above 1 it takes longer. Nothing
+is synced: libgit2 and gix do not by default, the git store and the git command have repositories
+with core.fsync=none. libgit2 and gix write loose objects, as they do by default; the git command's
+time is mostly that of starting processes. imbl hashes nothing, and neither it nor
 prolly-map has commits. prollytree is left out: it needs arrow and parquet to build.
 
 | workload | case | keys | store | us | other | us | ratio | spread | aim | verdict |

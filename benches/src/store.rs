@@ -1,6 +1,8 @@
 //! The stores that are measured, with counters around what they do.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -75,6 +77,16 @@ impl FromStr for Kind {
     }
 }
 
+/// Whether a git repository syncs what is written to it. In memory nothing is ever synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Syncs {
+    /// It does, as repositories do.
+    On,
+    /// It does not, as its owner wants (`core.fsync=none`): for what stands beside programs that
+    /// sync nothing, and for what is not about writing.
+    Off,
+}
+
 /// A store that is open, and gone when dropped.
 #[derive(Debug)]
 pub struct Store {
@@ -86,6 +98,7 @@ pub struct Store {
     counted: Option<Arc<Counted>>,
     io: Option<Arc<CountedIo>>,
     dir: Option<Arc<TempDir>>,
+    syncs: Syncs,
     /// How many versions of values were given out, by any handle.
     versions: Arc<AtomicUsize>,
 }
@@ -101,8 +114,8 @@ impl Store {
     /// keeps from its readers.
     ///
     /// # Errors
-    /// Those of making it.
-    pub fn new(kind: Kind, work: &Path, count: bool) -> Result<Self> {
+    /// Those of making it; `unsupported` if git is configured on this machine to sync otherwise.
+    pub fn new(kind: Kind, work: &Path, count: bool, syncs: Syncs) -> Result<Self> {
         let memory = |spec| {
             let memory = Arc::new(MemoryBackend::new(Format::new(spec)));
             if count {
@@ -121,7 +134,10 @@ impl Store {
                     Error::new(Code::Io, why).with_source(e)
                 })?;
                 GitBackend::init(dir.path(), &InitOptions::default(), &Options::default())?;
-                open_git(Arc::new(dir), CACHE)
+                if syncs == Syncs::Off {
+                    turn_syncs_off(dir.path())?;
+                }
+                open_git(Arc::new(dir), CACHE, syncs)
             }
         }
     }
@@ -137,7 +153,8 @@ impl Store {
         let repo = Repo::new(backend.clone(), Context::new("bench <bench@example.com>", tick))?;
         let repo = repo.with_limits(Limits { cache, ..Limits::default() });
         let versions = Arc::default();
-        Ok(Store { kind, repo, backend, counted, io: None, dir: None, versions })
+        let syncs = Syncs::Off;
+        Ok(Store { kind, repo, backend, counted, io: None, dir: None, syncs, versions })
     }
 
     /// The same store through a new handle, whose caches are empty: a git repository is opened
@@ -147,7 +164,7 @@ impl Store {
     /// Those of opening.
     pub fn reopen(&self, cache: usize) -> Result<Self> {
         let store = match &self.dir {
-            Some(dir) => open_git(dir.clone(), cache)?,
+            Some(dir) => open_git(dir.clone(), cache, self.syncs)?,
             None => Store::over(self.kind, self.backend.clone(), self.counted.clone(), cache)?,
         };
         Ok(Store { versions: self.versions.clone(), ..store })
@@ -194,8 +211,18 @@ impl Store {
     }
 }
 
+/// Tells git, and so the store, to sync nothing.
+fn turn_syncs_off(repository: &Path) -> Result<()> {
+    let config = repository.join("config");
+    let appended = File::options().append(true).open(&config);
+    appended.and_then(|mut file| file.write_all(b"[core]\n\tfsync = none\n")).map_err(|e| {
+        let why = format!("{} cannot be written", config.display());
+        Error::new(Code::Io, why).with_source(e)
+    })
+}
+
 /// Opens a repository, counting what is written to its files.
-fn open_git(dir: Arc<TempDir>, cache: usize) -> Result<Store> {
+fn open_git(dir: Arc<TempDir>, cache: usize, syncs: Syncs) -> Result<Store> {
     let mut files = None;
     let mut options = Options::default();
     options.cache = cache;
@@ -204,7 +231,15 @@ fn open_git(dir: Arc<TempDir>, cache: usize) -> Result<Store> {
         files = Some(io.clone());
         io
     })?;
+    // Figures of one sort must not be taken for those of the other.
+    let off = backend.not_synced();
+    if off.len() != (if syncs == Syncs::Off { 3 } else { 0 }) {
+        let why = format!(
+            "core.fsync is set on this machine, outside of the stores: not synced is {off:?}"
+        );
+        return Err(Error::new(Code::Unsupported, why));
+    }
     let counted = Arc::new(Counted::new(Arc::new(backend)));
     let store = Store::over(Kind::Git, counted.clone(), Some(counted), cache)?;
-    Ok(Store { io: files, dir: Some(dir), ..store })
+    Ok(Store { io: files, dir: Some(dir), syncs, ..store })
 }

@@ -25,6 +25,8 @@ impl Git {
     fn run(&self, args: &[&str], input: &[u8]) -> Result<String> {
         let mut child = Command::new("git")
             .args(["-c", "user.name=bench", "-c", "user.email=bench@example.com"])
+            // By default it syncs the packs of `fast-import`, and nothing else that is done here.
+            .args(["-c", "core.fsync=none"])
             .args(args)
             .current_dir(self.dir.path())
             // Neither what the machine is configured to, nor a repository around this one.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use irmin_benches::keys::Keys;
-use irmin_benches::store::{Kind, Store};
+use irmin_benches::store::{Kind, Store, Syncs};
 use irmin_core::history::LcaLimits;
 use irmin_core::{CommitOptions, Merged};
 
@@ -18,7 +18,7 @@ pub(crate) struct Irmin {
 
 impl Irmin {
     pub(crate) fn new(kind: Kind, keys: Rc<Keys>, dir: &Path) -> Result<Self> {
-        let store = Store::new(kind, dir, false)?;
+        let store = Store::new(kind, dir, false, Syncs::Off)?;
         Ok(Irmin { store, keys })
     }
 }

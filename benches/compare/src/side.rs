@@ -11,8 +11,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A key by its index, and the value that it gets.
 pub(crate) type Edit = (usize, Bytes);
 
-/// Something with branches of keys and values. Commits of others are not synced by default, and
-/// so ours are not either.
+/// Something with branches of keys and values. Libraries do not sync by default, and so the git
+/// command and ours are told not to either.
 pub(crate) trait Side {
     /// Its name in what is printed.
     fn name(&self) -> &'static str;

@@ -6,12 +6,12 @@ use irmin_core::{Branch, Commit, Merged, Result};
 use super::{Setup, relaxed};
 use crate::keys::{Keys, value};
 use crate::meter::Case;
-use crate::store::{CACHE, Store};
+use crate::store::{CACHE, Store, Syncs};
 
 /// W6: differences of 100 random keys, 100 neighbours, none, and all.
 pub(super) fn diff(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
-    let filled = setup.filled(&keys)?;
+    let filled = setup.filled(&keys, Syncs::Off)?;
     let sorted = keys.sorted();
     let sets = [
         ("diff of 100", keys.distinct(100, 6, 0, 1), 100),
@@ -51,7 +51,7 @@ fn edit(branch: &Branch, keys: &Keys, indices: &[usize], version: usize) -> Resu
 pub(super) fn merge(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
     let calls = setup.times(100);
-    let store = setup.filled(&keys)?;
+    let store = setup.filled(&keys, Syncs::Off)?;
     merges(setup, &store, &keys, Case::new("W7", "merge 100 x 100", calls), 100)?;
     merges(setup, &store, &keys, Case::new("W7", "merge 1000 x 1000", calls.min(20)), 1000)?;
     let first = Case::new("W7", "merge 100 x 100, after open", 1);

@@ -6,14 +6,14 @@ use irmin_core::{Branch, LogOptions, Result};
 use super::{Setup, relaxed};
 use crate::keys::{Keys, Shape, value};
 use crate::meter::Case;
-use crate::store::{CACHE, Store};
+use crate::store::{CACHE, Store, Syncs};
 
 /// W11: 10,000 commits in a line: walk them, and take the log of one path. Then a fork in the
 /// middle with as many on either side: the common ancestor.
 pub(super) fn walks(setup: &mut Setup<'_>) -> Result<()> {
     let length = setup.times(10_000);
     let keys = Keys::new(Shape::Levels, 100);
-    let filled = setup.empty()?;
+    let filled = setup.empty(Syncs::Off)?;
     let main = filled.main()?;
     extend(&main, &keys, 0..length / 2)?;
     let side = main.fork("side")?;
@@ -70,7 +70,7 @@ fn walk(
 pub(super) fn modified(setup: &mut Setup<'_>) -> Result<()> {
     let commits = setup.times(2500);
     let keys = Keys::new(Shape::Levels, 2 * commits);
-    let filled = setup.empty()?;
+    let filled = setup.empty(Syncs::Off)?;
     let main = filled.main()?;
     for n in 0..commits {
         main.transaction(relaxed(), |tree| {

@@ -11,7 +11,7 @@ use irmin_core::{CommitOptions, Result};
 use crate::keys::{Keys, Shape};
 use crate::meter::{Case, Meter};
 use crate::record::Record;
-use crate::store::{Kind, Store};
+use crate::store::{Kind, Store, Syncs};
 
 /// A workload: its name, what it is, and what runs it.
 #[derive(Clone, Copy, Debug)]
@@ -86,13 +86,13 @@ impl Setup<'_> {
         Keys::new(self.shape, self.n)
     }
 
-    fn empty(&self) -> Result<Store> {
-        Store::new(self.kind, self.meter.work(), self.meter.count)
+    fn empty(&self, syncs: Syncs) -> Result<Store> {
+        Store::new(self.kind, self.meter.work(), self.meter.count, syncs)
     }
 
     /// A store with all keys.
-    fn filled(&self, keys: &Keys) -> Result<Store> {
-        let store = self.empty()?;
+    fn filled(&self, keys: &Keys, syncs: Syncs) -> Result<Store> {
+        let store = self.empty(syncs)?;
         store.fill(keys, &keys.sorted())?;
         Ok(store)
     }
@@ -111,7 +111,8 @@ impl Setup<'_> {
     }
 }
 
-/// How a commit that need not be durable is made.
+/// How a commit that need not be durable is made. A git store does without its syncs only where it
+/// was made so.
 fn relaxed() -> CommitOptions {
     CommitOptions::new("bench").relaxed()
 }

@@ -8,7 +8,7 @@ use irmin_core::{CommitOptions, Path, Result, Tree};
 use super::Setup;
 use crate::keys::{Draw, Keys, Shape, value};
 use crate::meter::Case;
-use crate::store::{CACHE, Store};
+use crate::store::{CACHE, Store, Syncs};
 
 /// W4: random gets, from one tree, warm and not, and of keys that are not there.
 pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let mut draw = Draw::new(4);
     let picks: Vec<usize> = (0..gets).map(|_| draw.below(keys.len())).collect();
     let paths = keys.paths_of(&picks);
-    let filled = setup.filled(&keys)?;
+    let filled = setup.filled(&keys, Syncs::Off)?;
 
     let store = filled.reopen(CACHE)?;
     setup.measure(Case::new("W4", "open and first get", 1), &store, &keys, &mut |_| {
@@ -58,7 +58,7 @@ fn found(tree: &Tree, path: &Path) -> Result<()> {
 /// a fold over everything.
 pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
     let wide = Keys::new(Shape::Flat, 10_000.min(setup.n));
-    let filled = setup.empty()?;
+    let filled = setup.empty(Syncs::Off)?;
     filled.fill(&wide, &wide.sorted())?;
     let store = filled.reopen(CACHE)?;
     let main = store.main()?;
@@ -70,7 +70,7 @@ pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
         })?;
     }
     let keys = Keys::new(Shape::Flat, setup.n);
-    let filled = setup.empty()?;
+    let filled = setup.empty(Syncs::Off)?;
     filled.fill(&keys, &keys.sorted())?;
     let store = filled.reopen(CACHE)?;
     let main = store.main()?;
@@ -79,7 +79,7 @@ pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
         Ok(())
     })?;
     let keys = setup.keys();
-    let store = setup.filled(&keys)?.reopen(CACHE)?;
+    let store = setup.filled(&keys, Syncs::Off)?.reopen(CACHE)?;
     fold(setup, "W5", "fold of all values", &store, &keys)
 }
 
@@ -107,7 +107,7 @@ fn fold(
 /// W9: the peak of memory while loading, reading and folding, with 16, 64 and 256 MiB of cache.
 pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
-    let filled = setup.filled(&keys)?;
+    let filled = setup.filled(&keys, Syncs::Off)?;
     let gets = setup.times(100_000);
     for mebi in [16, 64, 256] {
         let store = filled.reopen(mebi << 20)?;

@@ -6,11 +6,12 @@ use super::write::commits;
 use super::{Setup, durable, relaxed};
 use crate::keys::{Draw, Keys, Shape, value};
 use crate::meter::Case;
+use crate::store::Syncs;
 
 /// W10: a load of one directory, then updates, new names, removals and pages in it.
 pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     let keys = Keys::new(Shape::Flat, setup.n);
-    let store = setup.empty()?;
+    let store = setup.empty(Syncs::Off)?;
     let order = keys.sorted();
     setup.measure(Case::bulk("W10", "bulk-load", keys.len()), &store, &keys, &mut |_| {
         store.fill(&keys, &order)
@@ -20,6 +21,8 @@ pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     commits(setup, case, &store, &keys, 1, &relaxed())?;
     if setup.kind.has_files() {
         let case = Case::new("W10", "commit-1 durable", calls);
+        let store = setup.empty(Syncs::On)?;
+        store.fill(&keys, &order)?;
         commits(setup, case, &store, &keys, 1, &durable())?;
     }
     let main = store.main()?;

@@ -5,7 +5,7 @@ use irmin_core::{Bytes, CommitOptions, Path, Result};
 use super::{Setup, durable, relaxed};
 use crate::keys::{Draw, Keys, value};
 use crate::meter::Case;
-use crate::store::Store;
+use crate::store::{Store, Syncs};
 
 /// W1: all keys in one durable commit, sorted and in no order.
 pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
@@ -14,7 +14,7 @@ pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
         [("bulk-load sorted", keys.sorted()), ("bulk-load shuffled", keys.shuffled())]
     {
         let pairs = keys.pairs(&order);
-        let store = setup.empty()?;
+        let store = setup.empty(Syncs::On)?;
         let main = store.main()?;
         setup.measure(Case::bulk("W1", case, keys.len()), &store, &keys, &mut |_| {
             main.transaction(durable(), |tree| {
@@ -29,7 +29,7 @@ pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
 /// W2n: commits of one random update each, not synced.
 pub(super) fn one_relaxed(setup: &mut Setup<'_>) -> Result<()> {
     let calls = setup.times(20_000);
-    ones(setup, Case::new("W2n", "commit-1 buffered", calls), &relaxed())
+    ones(setup, Case::new("W2n", "commit-1 buffered", calls), &relaxed(), Syncs::Off)
 }
 
 /// W2d: the same, durable.
@@ -38,12 +38,17 @@ pub(super) fn one_durable(setup: &mut Setup<'_>) -> Result<()> {
         return Ok(());
     }
     let calls = setup.times(1000);
-    ones(setup, Case::new("W2d", "commit-1 durable", calls), &durable())
+    ones(setup, Case::new("W2d", "commit-1 durable", calls), &durable(), Syncs::On)
 }
 
-fn ones(setup: &mut Setup<'_>, case: Case<'_>, options: &CommitOptions) -> Result<()> {
+fn ones(
+    setup: &mut Setup<'_>,
+    case: Case<'_>,
+    options: &CommitOptions,
+    syncs: Syncs,
+) -> Result<()> {
     let keys = setup.keys();
-    let store = setup.filled(&keys)?;
+    let store = setup.filled(&keys, syncs)?;
     commits(setup, case, &store, &keys, 1, options)
 }
 
@@ -81,14 +86,16 @@ pub(super) fn commits(
 pub(super) fn hundred(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
     let calls = setup.times(1000);
-    let store = setup.filled(&keys)?;
+    let store = setup.filled(&keys, Syncs::Off)?;
     let case = Case::new("W3", "commit-100 buffered", calls);
     commits(setup, case, &store, &keys, 100, &relaxed())?;
+    mixed(setup, &store, &keys, calls)?;
     if setup.kind.has_files() {
+        let store = setup.filled(&keys, Syncs::On)?;
         let case = Case::new("W3", "commit-100 durable", setup.times(200));
         commits(setup, case, &store, &keys, 100, &durable())?;
     }
-    mixed(setup, &store, &keys, calls)
+    Ok(())
 }
 
 fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Result<()> {
@@ -121,7 +128,8 @@ pub(super) fn amplification(setup: &mut Setup<'_>) -> Result<()> {
     }
     let keys = setup.keys();
     for (case, size, calls) in [("commit-1", 1, 1000), ("commit-100", 100, 1000)] {
-        let store = setup.filled(&keys)?;
+        // What is not synced need not have its room on the disk yet.
+        let store = setup.filled(&keys, Syncs::On)?;
         let case = Case::new("W8", case, setup.times(calls));
         commits(setup, case, &store, &keys, size, &relaxed())?;
     }
