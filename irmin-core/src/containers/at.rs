@@ -160,11 +160,11 @@ pub(super) fn edit_at<C: Contents>(
     // The clock is read once, so that the event is that of the commit.
     let info = options.to_info(repo.context());
     options.info = Some(info.clone());
-    let outcome = branch.update::<()>(&options, &mut |snapshot| {
+    let outcome = branch.update(&options, &mut |snapshot| {
         let event = event(repo, snapshot, &options, &info, [path.as_bytes(), what])?;
         Ok(match f(snapshot, event)? {
             Some(tree) => Decision::Commit { tree, parents: None, even_unchanged: false },
-            None => Decision::Keep(()),
+            None => Decision::Keep,
         })
     })?;
     Ok(committed(outcome))

@@ -271,7 +271,7 @@ impl<C: Contents> Branch<C> {
         options: &CommitOptions,
         mut f: impl FnMut(&mut Tree<C>) -> Result<()>,
     ) -> Result<Option<Commit<C>>> {
-        let outcome = self.update::<()>(options, &mut |snapshot| {
+        let outcome = self.update(options, &mut |snapshot| {
             let mut tree = snapshot.tree.clone();
             f(&mut tree)?;
             Ok(Decision::Commit { tree, parents: None, even_unchanged: false })
@@ -312,11 +312,11 @@ impl<C: Contents> Branch<C> {
     ) -> Result<Option<Commit<C>>> {
         let path = path.into_path()?;
         let options = options.into();
-        let outcome = self.update::<()>(&options, &mut |snapshot| {
+        let outcome = self.update(&options, &mut |snapshot| {
             let mut tree = snapshot.tree.clone();
             let current = tree.get_tree(&path)?;
             if snapshot.head.is_some() && !options.allow_empty && same_or_absent(&current, set)? {
-                return Ok(Decision::Keep(()));
+                return Ok(Decision::Keep);
             }
             if !same_or_absent(&current, test)? {
                 return Err(test_failed(&path, current.as_ref()));
@@ -344,7 +344,7 @@ impl<C: Contents> Branch<C> {
         // What the callback saw and made, until it has to run again.
         let mut made: Option<Made<C>> = None;
         let mut conflicts = options.retries.unwrap_or(self.repo.limits().retries);
-        let outcome = self.update::<()>(&options, &mut |snapshot| {
+        let outcome = self.update(&options, &mut |snapshot| {
             let current = snapshot.tree.get_tree(&path)?;
             let mut tree = snapshot.tree.clone();
             let stale = match (&made, strategy) {
@@ -355,7 +355,7 @@ impl<C: Contents> Branch<C> {
             if stale {
                 made = Some((current.clone(), f(current.clone())?));
             }
-            let Some((seen, new)) = made.clone() else { return Ok(Decision::Keep(())) };
+            let Some((seen, new)) = made.clone() else { return Ok(Decision::Keep) };
             if strategy == Strategy::Merge && !same_subtree(&seen, &current)? {
                 let mut base = snapshot.tree.clone();
                 put(&mut base, &path, seen)?;
@@ -389,7 +389,7 @@ impl<C: Contents> Branch<C> {
         options: impl Into<CommitOptions>,
     ) -> Result<()> {
         let key = self.own(commit)?;
-        self.update::<()>(&options.into(), &mut |_| Ok(Decision::Move(key)))?;
+        self.update(&options.into(), &mut |_| Ok(Decision::Move(key)))?;
         Ok(())
     }
 
@@ -406,7 +406,7 @@ impl<C: Contents> Branch<C> {
         let (test, set) = (test.map(Commit::key), self.own(set)?);
         let outcome = self.update(&options.into(), &mut |snapshot| {
             let head = snapshot.head.as_ref().map(Commit::key);
-            Ok(if head == test { Decision::Move(set) } else { Decision::Keep(()) })
+            Ok(if head == test { Decision::Move(set) } else { Decision::Keep })
         })?;
         Ok(matches!(outcome, Outcome::Moved))
     }
@@ -422,18 +422,18 @@ impl<C: Contents> Branch<C> {
         options: impl Into<CommitOptions>,
     ) -> Result<FastForward> {
         let new = self.own(Some(commit))?;
-        let outcome = self.update(&options.into(), &mut |snapshot| {
-            let Some(head) = &snapshot.head else { return Ok(Decision::Move(new)) };
-            let store = &*snapshot.store;
-            Ok(match history::fast_forward(store, head.key(), commit.key(), limits)? {
-                FastForward::Forward => Decision::Move(new),
-                kept => Decision::Keep(kept),
-            })
+        let mut found = FastForward::Forward;
+        self.update(&options.into(), &mut |snapshot| {
+            found = match &snapshot.head {
+                None => FastForward::Forward,
+                Some(head) => {
+                    history::fast_forward(&*snapshot.store, head.key(), commit.key(), limits)?
+                }
+            };
+            let forward = found == FastForward::Forward;
+            Ok(if forward { Decision::Move(new) } else { Decision::Keep })
         })?;
-        Ok(match outcome {
-            Outcome::Kept(kept) => kept,
-            _ => FastForward::Forward,
-        })
+        Ok(found)
     }
 
     /// Removes the branch; a detached head is emptied.
@@ -493,7 +493,7 @@ impl<C: Contents> Branch<C> {
 type Made<C> = (Option<Tree<C>>, Option<Tree<C>>);
 
 /// The commit that a write made, if it made one.
-pub(crate) fn committed<C, T>(outcome: Outcome<C, T>) -> Option<Commit<C>> {
+pub(crate) fn committed<C>(outcome: Outcome<C>) -> Option<Commit<C>> {
     match outcome {
         Outcome::Committed(commit) => Some(commit),
         _ => None,

@@ -107,25 +107,26 @@ impl<C: Contents> Branch<C> {
     ) -> Result<Merged<C>> {
         let options = options.into();
         let their_key = self.own(Some(theirs))?.unwrap_or_else(|| theirs.key());
-        let mut forward = false;
-        let outcome = self.update(&options, &mut |snapshot| {
-            forward = false;
-            match self.plan(snapshot, their_key, limits)? {
-                Plan::UpToDate => Ok(Decision::Keep(Merged::UpToDate)),
-                Plan::FastForward => {
-                    forward = true;
-                    Ok(Decision::Move(Some(their_key)))
+        let mut found = None;
+        let outcome =
+            self.update(&options, &mut |snapshot| match self.plan(snapshot, their_key, limits)? {
+                Plan::UpToDate => {
+                    found = None;
+                    Ok(Decision::Keep)
                 }
-                Plan::Merge(Err(conflicts)) => Ok(Decision::Keep(Merged::Conflicts(conflicts))),
+                Plan::FastForward => Ok(Decision::Move(Some(their_key))),
+                Plan::Merge(Err(conflicts)) => {
+                    found = Some(conflicts);
+                    Ok(Decision::Keep)
+                }
                 Plan::Merge(Ok(tree)) => {
                     let ours = snapshot.head.iter().map(Commit::key);
                     let parents = ours.chain([their_key]).collect();
                     Ok(Decision::Commit { tree, parents: Some(parents), even_unchanged: true })
                 }
-            }
-        })?;
+            })?;
         Ok(match outcome {
-            Outcome::Kept(merged) => merged,
+            Outcome::Kept => found.map_or(Merged::UpToDate, Merged::Conflicts),
             Outcome::Moved => Merged::FastForward(theirs.clone()),
             Outcome::Committed(commit) => Merged::Created(commit),
             Outcome::Unchanged => Merged::UpToDate,
@@ -210,6 +211,7 @@ impl<C: Contents> Branch<C> {
     ) -> Result<Merged<C>> {
         let path = path.into_path()?;
         self.repo.check_recorded()?;
+        let mut found = Vec::new();
         let outcome = self.update(&options.into(), &mut |snapshot| {
             let with = |tree: Option<&Tree<C>>| {
                 let mut root = snapshot.tree.clone();
@@ -218,11 +220,14 @@ impl<C: Contents> Branch<C> {
             let (base, theirs) = (with(base)?, with(theirs)?);
             Ok(match Tree::merge(Some(&base), &snapshot.tree, &theirs, &self.repo.policies)? {
                 Ok(tree) => Decision::Commit { tree, parents: None, even_unchanged: false },
-                Err(conflicts) => Decision::Keep(Merged::Conflicts(conflicts)),
+                Err(conflicts) => {
+                    found = conflicts;
+                    Decision::Keep
+                }
             })
         })?;
         Ok(match outcome {
-            Outcome::Kept(merged) => merged,
+            Outcome::Kept => Merged::Conflicts(found),
             Outcome::Committed(commit) => Merged::Created(commit),
             Outcome::Moved | Outcome::Unchanged => Merged::UpToDate,
         })

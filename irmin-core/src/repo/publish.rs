@@ -26,9 +26,9 @@ pub(crate) struct Snapshot<C> {
 }
 
 /// What a write does to a branch.
-pub(crate) enum Decision<C, T> {
+pub(crate) enum Decision<C> {
     /// Nothing.
-    Keep(T),
+    Keep,
     /// A commit with this tree, on the head unless there are other parents.
     Commit { tree: Tree<C>, parents: Option<Vec<Key>>, even_unchanged: bool },
     /// The head becomes this commit, or none.
@@ -36,11 +36,14 @@ pub(crate) enum Decision<C, T> {
 }
 
 /// What decides: purely, from a snapshot, once for each replay.
-pub(crate) type Decide<'a, C, T> = dyn FnMut(&Snapshot<C>) -> Result<Decision<C, T>> + 'a;
+///
+/// Not generic in what else it finds out, which it leaves with its caller: all writes share one copy
+/// of the code below.
+pub(crate) type Decide<'a, C> = dyn FnMut(&Snapshot<C>) -> Result<Decision<C>> + 'a;
 
 /// How a write ended.
-pub(crate) enum Outcome<C, T> {
-    Kept(T),
+pub(crate) enum Outcome<C> {
+    Kept,
     /// The tree is what it was: no commit was made.
     Unchanged,
     Committed(Commit<C>),
@@ -84,8 +87,8 @@ struct Made {
 }
 
 /// How one try to move a branch ended.
-enum Attempt<C, T> {
-    Ended(Outcome<C, T>),
+enum Attempt<C> {
+    Ended(Outcome<C>),
     /// Another process was faster.
     Lost,
     /// Objects that the write builds on were collected before it was submitted.
@@ -98,23 +101,23 @@ fn is_gone(error: &Error) -> bool {
 
 impl<C: Contents> Branch<C> {
     /// Runs a write until it is through: `decide` may run once for each replay.
-    pub(crate) fn update<T>(
+    pub(crate) fn update(
         &self,
         options: &CommitOptions,
-        decide: &mut Decide<'_, C, T>,
-    ) -> Result<Outcome<C, T>> {
+        decide: &mut Decide<'_, C>,
+    ) -> Result<Outcome<C>> {
         match &self.head {
             Head::Named(name) => self.update_named(name, options, decide),
             Head::Detached(head) => self.update_detached(head, options, decide),
         }
     }
 
-    fn update_named<T>(
+    fn update_named(
         &self,
         name: &RefName,
         options: &CommitOptions,
-        decide: &mut Decide<'_, C, T>,
-    ) -> Result<Outcome<C, T>> {
+        decide: &mut Decide<'_, C>,
+    ) -> Result<Outcome<C>> {
         let retries = options.retries.unwrap_or(self.repo.limits().retries);
         let mut trust = Trust::Sealed;
         let mut lost = 0;
@@ -133,13 +136,13 @@ impl<C: Contents> Branch<C> {
         Err(Error::new(Code::TooManyRetries, what))
     }
 
-    fn attempt<T>(
+    fn attempt(
         &self,
         name: &RefName,
         options: &CommitOptions,
         trust: Trust,
-        decide: &mut Decide<'_, C, T>,
-    ) -> Result<Attempt<C, T>> {
+        decide: &mut Decide<'_, C>,
+    ) -> Result<Attempt<C>> {
         let repo = &self.repo;
         let queue = repo.queues.of(name);
         let turn = queue.wait(name)?;
@@ -147,7 +150,7 @@ impl<C: Contents> Branch<C> {
         let info = options.to_info(&repo.context);
         let mut sink = repo.sink();
         let (to, made) = match decide(&snapshot)? {
-            Decision::Keep(kept) => return Ok(Attempt::Ended(Outcome::Kept(kept))),
+            Decision::Keep => return Ok(Attempt::Ended(Outcome::Kept)),
             Decision::Move(to) => (to, None),
             Decision::Commit { tree, parents, even_unchanged } => {
                 let prepared = match repo.prepare(&mut sink, &snapshot.store, &tree, trust) {
@@ -178,12 +181,12 @@ impl<C: Contents> Branch<C> {
         })
     }
 
-    fn update_detached<T>(
+    fn update_detached(
         &self,
         head: &DetachedHead<C>,
         options: &CommitOptions,
-        decide: &mut Decide<'_, C, T>,
-    ) -> Result<Outcome<C, T>> {
+        decide: &mut Decide<'_, C>,
+    ) -> Result<Outcome<C>> {
         let repo = &self.repo;
         let _turn = head.queue.wait("the detached head")?;
         let store = repo.pinned()?;
@@ -191,7 +194,7 @@ impl<C: Contents> Branch<C> {
         let snapshot = Snapshot { tree: tree_of(&store, old.as_ref()), head: old, store };
         let info = options.to_info(&repo.context);
         let commit = match decide(&snapshot)? {
-            Decision::Keep(kept) => return Ok(Outcome::Kept(kept)),
+            Decision::Keep => return Ok(Outcome::Kept),
             Decision::Move(to) => {
                 let commit = to.map(|key| Commit::load(&snapshot.store, key)).transpose()?;
                 *head.commit.lock() = commit;
@@ -445,7 +448,7 @@ impl<C: Contents> Repo<C> {
         stage: alloc::boxed::Box<dyn Stage + '_>,
         tree: &Tree<C>,
         options: &CommitOptions,
-    ) -> Result<Option<Outcome<C, ()>>> {
+    ) -> Result<Option<Outcome<C>>> {
         let mut sink = self.sink().staged(stage);
         let prepared = self.prepare(&mut sink, &snapshot.store, tree, Trust::Sealed)?;
         if !options.allow_empty && snapshot.has(&prepared.root)? {
