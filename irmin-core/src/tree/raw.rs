@@ -1,6 +1,5 @@
 //! Trees without the type of their values: links, overlays of edits, and finding one's way.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -267,7 +266,6 @@ impl<'a> Place<'a> {
     /// All entries in ascending order of names, at most `limit`.
     pub(crate) fn entries(&self, limit: usize) -> Result<Vec<(Step, Slot)>> {
         let base = self.base()?;
-        let mut all: BTreeMap<Step, Slot> = BTreeMap::new();
         let mut listed = Vec::new();
         if let Some(base) = &base {
             let store = self.store.ok_or_else(|| storeless(&base.key()))?;
@@ -287,21 +285,24 @@ impl<'a> Place<'a> {
                 return Err(too_many(base.len().max(listed.len() as u64), limit));
             }
         }
+        listed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let Some(edits) = self.edits().filter(|edits| !edits.is_empty()) else {
-            listed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             return Ok(listed);
         };
-        all.extend(listed);
+        let mut all = Vec::with_capacity(listed.len().saturating_add(edits.len()));
+        let mut listed = listed.into_iter().peekable();
         for (step, slot) in edits {
-            match slot {
-                Some(slot) => all.insert(step.clone(), slot.clone()),
-                None => all.remove(step),
-            };
+            while let Some(before) = listed.next_if(|(name, _)| name < step) {
+                all.push(before);
+            }
+            listed.next_if(|(name, _)| name == step);
+            all.extend(slot.as_ref().map(|slot| (step.clone(), slot.clone())));
         }
+        all.extend(listed);
         if all.len() > limit {
             return Err(too_many(u64::try_from(all.len()).unwrap_or(u64::MAX), limit));
         }
-        Ok(all.into_iter().collect())
+        Ok(all)
     }
 }
 
