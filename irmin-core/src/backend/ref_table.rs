@@ -1,6 +1,6 @@
 //! Refs in memory, with the rules by which they change.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -60,9 +60,9 @@ impl RefTable {
     /// `invalid_argument` for two edits of one name, `name_clash` for a new name that is a
     /// directory of another one or the reverse.
     pub fn check(&self, edits: &[RefEdit]) -> Result<Option<Published>> {
-        let mut names = BTreeSet::new();
+        let mut names: BTreeMap<&RefName, ()> = BTreeMap::new();
         for edit in edits {
-            if !names.insert(&edit.name) {
+            if names.insert(&edit.name, ()).is_some() {
                 let why = format!("ref `{}` is edited twice in one batch", edit.name);
                 return Err(Error::new(Code::InvalidArgument, why));
             }
