@@ -53,7 +53,7 @@ impl<'a> Side<'a> {
             let part = |(at, slot): (usize, &Slot)| (slot.index, Side::Part(dir.clone(), at));
             return slots(dir).iter().enumerate().map(part).collect();
         }
-        let (dir, mut items) = match self {
+        let (dir, items) = match self {
             Side::Empty | Side::Part(..) => return Vec::new(),
             Side::Some(dir, items) => (dir, items),
             Side::Dir(dir) => {
@@ -62,13 +62,8 @@ impl<'a> Side<'a> {
                 (dir, items)
             }
         };
-        let slot = |(prefix, _): &(u64, Item)| layout.order.slot(*prefix, depth);
-        // Stable: the entries of a slot stay in the order of their names.
-        items.sort_by_key(slot);
-        items
-            .chunk_by(|a, b| slot(a) == slot(b))
-            .filter_map(|part| Some((slot(part.first()?), Side::Some(dir.clone(), part.to_vec()))))
-            .collect()
+        let parts = layout.order.spread(items, depth).into_iter();
+        parts.map(|(slot, items)| (slot, Side::Some(dir.clone(), items))).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which slot of an inner node an entry is in, at every depth.
 
+use alloc::vec::Vec;
+
 use crate::hash::HashFunction;
 
 /// The original orders the children of an inner node by bits of the hash of their step: as many
@@ -42,6 +44,20 @@ impl Order {
         let skipped = prefix.checked_shl(depth.saturating_mul(self.bits)).unwrap_or(0);
         u32::try_from(skipped >> (64 - self.bits)).unwrap_or(0)
     }
+
+    /// What is in each slot at a depth, in the order of slots, by the prefixes; what shares a slot
+    /// stays in its order.
+    pub(super) fn spread<T>(&self, placed: Vec<(u64, T)>, depth: u32) -> Vec<(u32, Vec<(u64, T)>)> {
+        let mut parts: Vec<_> = (0..self.fanout()).map(|slot| (slot, Vec::new())).collect();
+        for (prefix, what) in placed {
+            let slot = self.slot(prefix, depth) as usize;
+            if let Some((_, part)) = parts.get_mut(slot) {
+                part.push((prefix, what));
+            }
+        }
+        parts.retain(|(_, part)| !part.is_empty());
+        parts
+    }
 }
 
 #[cfg(test)]
@@ -53,9 +69,24 @@ mod tests {
         let order = Order::new(HashFunction::Sha1, 32);
         let prefix = order.prefix(b"abc");
         assert_eq!(prefix, 0xa999_3e36_4706_816a);
-        let slots: alloc::vec::Vec<u32> = (0..4).map(|depth| order.slot(prefix, depth)).collect();
+        let slots: Vec<u32> = (0..4).map(|depth| order.slot(prefix, depth)).collect();
         assert_eq!(slots, [0b10101, 0b00110, 0b01100, 0b10011]);
         assert_eq!(Order::new(HashFunction::Sha1, 2).slot(prefix, 0), 1);
+    }
+
+    #[test]
+    fn what_is_spread_stays_in_its_order_within_each_slot() {
+        let order = Order::new(HashFunction::Sha1, 4);
+        // The second digit in base four is the slot at depth 1.
+        let placed: Vec<(u64, u64)> = (0..100).map(|n| ((n * 7 % 16) << 60, n)).collect();
+        let parts = order.spread(placed.clone(), 1);
+        assert_eq!(parts.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        for (slot, part) in parts {
+            let expected = placed.iter().filter(|(prefix, _)| order.slot(*prefix, 1) == slot);
+            assert!(part.iter().eq(expected), "slot {slot}");
+        }
+        let parts = order.spread(Vec::from([(3 << 62, 'a'), (1 << 62, 'b')]), 0);
+        assert_eq!(parts, [(1, Vec::from([(1 << 62, 'b')])), (3, Vec::from([(3 << 62, 'a')]))]);
     }
 
     /// The original's `int (log (2 ** 50) / log entries)`.

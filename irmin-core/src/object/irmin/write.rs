@@ -98,15 +98,15 @@ impl Builder<'_, '_> {
             let object = node::entries_object(self.layout, true, base, entries)?;
             return (self.put)(object);
         }
-        let mut placed = place(self.layout, entries);
-        self.trie(0, base, &mut placed)
+        let order = self.layout.order;
+        let placed = entries.iter().map(|entry| (order.prefix(entry.name()), *entry)).collect();
+        self.trie(0, base, placed)
     }
 
-    /// The part of a trie for entries in the order of their prefixes.
-    fn trie(&mut self, depth: u32, base: Option<Key>, entries: &mut [Placed<'_>]) -> Result<Key> {
+    /// The part of a trie for entries in ascending order.
+    fn trie(&mut self, depth: u32, base: Option<Key>, entries: Vec<Placed<'_>>) -> Result<Key> {
         let order = self.layout.order;
         if entries.len() <= order.fanout() as usize {
-            entries.sort_unstable_by(|a, b| a.1.name().cmp(b.1.name()));
             let entries: Vec<Ent<'_>> = entries.iter().map(|(_, entry)| *entry).collect();
             let object = node::entries_object(self.layout, false, base, &entries)?;
             return (self.put)(object);
@@ -122,24 +122,14 @@ impl Builder<'_, '_> {
             return Err(Error::new(Code::PayloadTooLarge, why));
         }
         let len = entries.len() as u64;
-        let slot = |(prefix, _): &Placed<'_>| order.slot(*prefix, depth);
         let mut children = Vec::new();
-        for part in entries.chunk_by_mut(|a, b| slot(a) == slot(b)) {
-            let index = part.first().map_or(0, slot);
+        for (index, part) in order.spread(entries, depth) {
             // The depth is bounded by the number of bits that the order looks at.
             children.push((index, Part::New(self.trie(depth + 1, base, part)?)));
         }
         let object = node::inner_object(self.layout, depth, len, &children)?;
         (self.put)(object)
     }
-}
-
-/// Entries in the order of the prefixes of their steps.
-fn place<'a>(layout: &IrminLayout, entries: &[Ent<'a>]) -> Vec<Placed<'a>> {
-    let mut placed: Vec<Placed<'a>> =
-        entries.iter().map(|entry| (layout.order.prefix(entry.name()), *entry)).collect();
-    placed.sort_unstable_by_key(|(prefix, _)| *prefix);
-    placed
 }
 
 /// A part of the trie that edits lead to.
@@ -350,12 +340,11 @@ impl<'a> Editor<'a> {
                 // The depth of what was decoded is bounded.
                 Plan::Visit(number) => self.build(number, builder)?.map(Part::New),
                 Plan::Add(range) => {
-                    let added = self.range(range).iter();
-                    let mut placed: Vec<Placed<'_>> = added
-                        .filter_map(|(at, e)| Some((*at, Ent::New(e.name, e.entry.as_ref()?))))
+                    let added = self.by_name(range).into_iter();
+                    let placed = added
+                        .filter_map(|(at, e)| Some((at, Ent::New(e.name, e.entry.as_ref()?))))
                         .collect();
-                    let below = visit.depth + 1;
-                    Some(Part::New(builder.trie(below, None, &mut placed)?))
+                    Some(Part::New(builder.trie(visit.depth + 1, None, placed)?))
                 }
             };
             children.extend(child.map(|child| (index, child)));
@@ -408,9 +397,8 @@ impl<'a> Editor<'a> {
             let known = edit.and_then(|at| edits.get(at)).map(|(prefix, _)| *prefix);
             known.unwrap_or_else(|| self.layout.order.prefix(entry.name()))
         };
-        let mut placed: Vec<Placed<'_>> = entries.iter().map(|e| (prefix(e), *e)).collect();
-        placed.sort_unstable_by_key(|(prefix, _)| *prefix);
-        builder.trie(visit.depth, base, &mut placed)
+        let placed = entries.iter().map(|e| (prefix(e), *e)).collect();
+        builder.trie(visit.depth, base, placed)
     }
 
     fn by_name(&self, range: Range<usize>) -> Vec<(u64, &'a Edit<'a>)> {
