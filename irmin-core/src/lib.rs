@@ -71,6 +71,7 @@ mod panics;
 mod path;
 mod repo;
 pub mod slice;
+mod sort;
 pub mod tree;
 
 pub use bytes::Bytes;

@@ -20,6 +20,7 @@ use crate::lock::{OnceLock, RwLock};
 use crate::name::{BranchName, RefName};
 use crate::numbers::{Hashed, Numbered};
 use crate::object::{CommitData, Dir, Format, Kind, Object};
+use crate::sort;
 
 /// A store in memory, gone when the last handle of it is dropped.
 ///
@@ -278,7 +279,7 @@ impl Backend for MemoryBackend {
         let objects = self.objects.read();
         let ids = objects.iter().map(|record| record.id);
         let mut found: Vec<Key> = ids.filter(|id| prefix.matches(id)).map(Key::from).collect();
-        found.sort_unstable();
+        sort::by(&mut found, Key::cmp);
         found.truncate(super::MAX_CANDIDATES);
         Ok(found)
     }

@@ -17,6 +17,7 @@ use super::walk::{WalkOptions, walk};
 use crate::error::Result;
 use crate::id::Key;
 use crate::numbers::Numbered;
+use crate::sort;
 
 /// The history of some commits, in memory.
 pub(crate) struct Ancestry {
@@ -74,7 +75,7 @@ impl Ancestry {
         for number in search.met {
             search.marks.get_mut(number).into_iter().for_each(|marks| *marks = 0);
         }
-        lowest.sort_unstable();
+        sort::by(&mut lowest, Key::cmp);
         lowest
     }
 }

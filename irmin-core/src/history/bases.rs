@@ -29,6 +29,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::numbers::Numbered;
 use crate::object::CommitData;
+use crate::sort;
 
 /// Bounds of a search for common ancestors; what passes them is an error, never a wrong answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,7 +66,7 @@ pub fn lcas(source: &dyn CommitSource, x: Key, y: Key, limits: LcaLimits) -> Res
         let why = "Too many LCAs: the commits have more lowest common ancestors than allowed";
         return Err(Error::new(Code::LimitReached, why));
     }
-    lowest.sort_unstable();
+    sort::by(&mut lowest, Key::cmp);
     Ok(lowest)
 }
 

@@ -99,12 +99,14 @@ fn by_date(
     let mut commits = sort(&found);
     commits.reverse();
     // Stable: parents stay before their children.
-    commits.sort_by_key(|(_, commit)| commit.info.committer.date);
+    crate::sort::by(&mut commits, |(_, a), (_, b)| {
+        a.info.committer.date.cmp(&b.info.committer.date)
+    });
 
     // The parents of the last layer are compared with, but do not count themselves.
     let parents = commits.iter().flat_map(|(_, commit)| &commit.parents);
     let mut beyond: Vec<Key> = parents.filter(|p| !found.contains(&p.hash)).copied().collect();
-    beyond.sort_unstable();
+    crate::sort::by(&mut beyond, Key::cmp);
     beyond.dedup();
     let mut loaded = Vec::with_capacity(beyond.len());
     super::load(source, &beyond, &mut loaded)?;
@@ -116,7 +118,7 @@ fn by_date(
 
 /// What is in each of these trees, by hash.
 fn look_up<V>(mut trees: Vec<Key>, lookup: &mut Lookup<'_, V>) -> Result<HashMap<Hash, Option<V>>> {
-    trees.sort_unstable();
+    crate::sort::by(&mut trees, Key::cmp);
     trees.dedup();
     let mut values = HashMap::with_capacity(trees.len());
     for batch in trees.chunks(BATCH) {

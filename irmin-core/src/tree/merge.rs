@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::merge::Reason;
 use crate::object::Metadata;
 use crate::path::{Path, Step};
+use crate::sort;
 
 /// A key that has no merge: what it is in the base and on both sides, and why.
 pub(crate) struct RawConflict {
@@ -89,7 +90,7 @@ pub(crate) fn merge(
         theirs: Some(theirs.clone()),
     };
     merge.key(root)?;
-    merge.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+    sort::by(&mut merge.conflicts, |a, b| a.path.cmp(&b.path));
     Ok(Outcome { tree: merge.result, conflicts: merge.conflicts })
 }
 

@@ -8,9 +8,11 @@ use bytes::Bytes;
 
 use super::varint::{Reader, Why, put, put_boxed};
 use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
 use crate::id::Key;
 use crate::info::{Info, Signature, Zone};
 use crate::object::{CommitData, Object};
+use crate::sort;
 
 const TAG: u8 = b'C';
 
@@ -30,7 +32,7 @@ pub(super) fn encode(hash_len: usize, commit: &CommitData) -> Result<Bytes> {
         return refuse("there are further headers");
     }
     let mut hashes: Vec<_> = parents.iter().map(|key| key.hash).collect();
-    hashes.sort_unstable();
+    sort::by(&mut hashes, Hash::cmp);
     if core::iter::once(&tree.hash).chain(&hashes).any(|hash| hash.len() != hash_len) {
         let why = format!("a commit refers to a hash that has not {hash_len} bytes");
         return Err(Error::new(Code::Unrepresentable, why));

@@ -17,6 +17,7 @@ use crate::id::Key;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
 use crate::object::{Dir, Edit, Kind, Object, Source};
+use crate::sort;
 
 pub(super) fn write(
     layout: &IrminLayout,
@@ -403,7 +404,7 @@ impl<'a> Editor<'a> {
 
     fn by_name(&self, range: Range<usize>) -> Vec<(u64, &'a Edit<'a>)> {
         let mut edits = self.range(range).to_vec();
-        edits.sort_unstable_by(|a, b| a.1.name.cmp(b.1.name));
+        sort::by(&mut edits, |a, b| a.1.name.cmp(b.1.name));
         edits
     }
 
@@ -463,7 +464,7 @@ fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Ve
     let mut items: Vec<_> =
         dirs.iter().flat_map(|dir| dir.items().iter().map(move |item| (&**dir, item))).collect();
     if dirs.len() > 1 {
-        items.sort_unstable_by(|a, b| a.0.name(a.1).cmp(b.0.name(b.1)));
+        sort::by(&mut items, |a, b| a.0.name(a.1).cmp(b.0.name(b.1)));
     }
     let mut entries = Vec::with_capacity(items.len() + edits.len());
     flat::merge(items.into_iter(), edits.iter().map(|(_, edit)| *edit), &mut entries);
