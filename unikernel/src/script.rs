@@ -219,8 +219,8 @@ fn report() -> String {
     let used = memory::used();
     let kib = |bytes: usize| bytes.div_ceil(1024);
     format!(
-        "code {} KiB, image {} KiB, heap {} of {} KiB at most, stack {} of {} KiB",
-        kib(used.code),
+        "code {} bytes, image {} KiB, heap {} of {} KiB at most, stack {} of {} KiB",
+        used.code,
         kib(used.image),
         kib(used.heap),
         kib(used.heap_size),
