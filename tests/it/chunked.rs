@@ -7,6 +7,7 @@ use irmin_core::backend::{
     Backend, Batch, Chunked, Chunking, Counted, Durability, FsBackend, FsInit, FsOptions,
     MemoryBackend, Note, StrictMemory, ValueRead, Wait,
 };
+use irmin_core::io::{Io, OpenMode};
 use irmin_core::{
     Bytes, Code, Context, Format, FormatSpec, Hash, HashFunction, Key, Kind, Limits, Object, Repo,
     ValueEncoding,
@@ -408,6 +409,36 @@ fn damage_is_noticed() {
             assert!(matches!(code, Code::CorruptObject | Code::MissingObjects), "{code:?}");
         }
     }
+}
+
+fn in_files(disk: &SimIo) -> (Arc<FsBackend>, Chunked) {
+    let (new, options) = (FsInit::default(), FsOptions::default());
+    let files = Arc::new(FsBackend::open_or_init(Arc::new(disk.clone()), &new, &options).unwrap());
+    (files.clone(), Chunked::new(files, Chunking::Content { log: 8 }).unwrap())
+}
+
+/// The files below a directory of directories.
+fn files_in(disk: &SimIo, dir: &str) -> Vec<String> {
+    let below = |dir: &str| {
+        let names = disk.list(dir).unwrap().into_iter();
+        names.map(|entry| format!("{dir}/{}", entry.name)).collect::<Vec<_>>()
+    };
+    below(dir).iter().flat_map(|dir| below(dir)).collect()
+}
+
+/// A value that was kept whole, and is damaged, does not hide the pieces that it is kept in now.
+#[test]
+fn a_value_that_was_whole_is_written_again_in_pieces() {
+    let disk = SimIo::new();
+    let value = noise(6_000, 22);
+    let (files, store) = in_files(&disk);
+    let key = put(&*files, &value);
+    let path = files_in(&disk, "objects").remove(0);
+    disk.open(&path, OpenMode::ReadWrite).unwrap().write_at(b"x", 100).unwrap();
+    assert_eq!(store.get(&key, Wait::Block).unwrap_err().code(), Code::CorruptObject);
+    put(&store, &value);
+    assert!(store.get(&key, Wait::Block).unwrap().is_some_and(|object| object.id == key.hash));
+    assert!(read(&mut *opened(&store, key)).unwrap() == value);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::files;
 use super::names;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::Key;
 use crate::io::{File, FileKind, Io, OpenMode};
@@ -171,15 +171,21 @@ impl Coding {
         Ok(Object { children, ..Object::new(kind, id, bytes) })
     }
 
-    /// Reads an object.
+    /// Reads an object. Where it has both files, as a value that was kept whole and then in pieces
+    /// has, one that is damaged does not hide the other.
     ///
     /// # Errors
     /// `corrupt_object`, `payload_too_large`, `io`.
     pub(super) fn read(self, io: &dyn Io, id: &Hash) -> Result<Option<Object>> {
-        if let Some(found) = self.read_file(io, id, &names::object(id), false)? {
-            return Ok(Some(found));
+        let damaged = match self.read_file(io, id, &names::object(id), false) {
+            Ok(None) => None,
+            Err(e) if e.code() == Code::CorruptObject => Some(e),
+            ended => return ended,
+        };
+        match (self.read_file(io, id, &names::our_object(id), true)?, damaged) {
+            (None, Some(damaged)) => Err(damaged),
+            (found, _) => Ok(found),
         }
-        self.read_file(io, id, &names::our_object(id), true)
     }
 
     /// Reads an object from a file, coded as ours or as the original's.
