@@ -21,7 +21,6 @@ use super::{
     Backend, Batch, Capabilities, Published, Stage, Submitted, ValueRead, Wait, put_collected,
 };
 use crate::error::{Code, Error, Result};
-use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::io::Read;
 use crate::object::chunk::{self, INDEX_HEADER};
@@ -225,14 +224,12 @@ impl Chunked {
                 let format = self.inner.format();
                 let value = format.layout().decode_value(&object)?;
                 if self.splits(value.len() as u64) {
-                    let mut pieces = Vec::new();
-                    let mut put = |new: Vec<Object>| {
-                        pieces.extend(new);
+                    let mut put = |mut pieces: Vec<Object>| {
+                        pieces.retain(|piece| seen.insert(piece.id));
+                        stored.extend(self.lacking(pieces));
                         Ok(())
                     };
                     let root = split::split_whole(format, self.rule, &value, &mut put)?;
-                    pieces.retain(|piece| seen.insert(piece.id));
-                    stored.extend(self.absent(pieces));
                     places.push(stored.len());
                     stored.push(root.object(object.id));
                     continue;
@@ -244,16 +241,20 @@ impl Chunked {
         Ok((stored, places))
     }
 
-    /// The pieces that the store does not have; all of them if it cannot tell.
-    fn absent(&self, pieces: Vec<Object>) -> Vec<Object> {
-        let ids: Vec<Hash> = pieces.iter().map(|piece| piece.id).collect();
-        match self.inner.find_many(&ids) {
-            Err(_) => pieces,
-            Ok(found) => {
-                let new = pieces.into_iter().zip(found).filter(|(_, found)| found.is_none());
-                new.map(|(piece, _)| piece).collect()
-            }
-        }
+    /// The pieces that the store does not have as they are here: what is damaged is written again by
+    /// whoever has it, and a value on top of a damaged piece could not be read.
+    fn lacking(&self, pieces: Vec<Object>) -> Vec<Object> {
+        let keys: Vec<Key> = pieces.iter().map(|piece| Key::from(piece.id)).collect();
+        // One that is damaged fails the call for all of them: then each is asked for alone.
+        let found = self.inner.get_many(&keys, Wait::Block).unwrap_or_else(|_| {
+            let get = |key| self.inner.get(key, Wait::Block).ok().flatten();
+            keys.iter().map(get).collect()
+        });
+        let differs = |piece: &Object, found: Option<Object>| {
+            found.is_none_or(|found| found.bytes != piece.bytes)
+        };
+        let both = pieces.into_iter().zip(found);
+        both.filter_map(|(piece, found)| differs(&piece, found).then_some(piece)).collect()
     }
 
     /// A stored object as it was given: a value in pieces is put together.
@@ -457,7 +458,7 @@ impl Stage for ChunkedStage<'_> {
         }
         let (chunked, inner) = (self.chunked, &mut self.inner);
         let mut put = |pieces: Vec<Object>| {
-            let pieces = chunked.absent(pieces);
+            let pieces = chunked.lacking(pieces);
             if pieces.is_empty() { Ok(()) } else { inner.put(pieces).map(drop) }
         };
         let root = split::split_stream(format, chunked.rule, len, read, &mut put)?;
