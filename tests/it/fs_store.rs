@@ -354,35 +354,65 @@ fn stores_that_are_made_together_are_one() {
     }
 }
 
+/// A store with a branch `other` that stands for `main`, and what gives it a commit of its own.
+fn symbolic(dir: &Path) -> (RefName, Target, impl Fn() + Send + Sync + use<>) {
+    let io = Arc::new(StdIo::open(dir).unwrap());
+    let store = FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
+    let store = Arc::new(store);
+    repo(store.clone()).main().unwrap().set("a", "1", "why").unwrap();
+    let main: RefName = "refs/heads/main".parse().unwrap();
+    let head = store.read_ref(&main, View::Tip).unwrap().unwrap();
+    let name: RefName = "refs/heads/other".parse().unwrap();
+    let put = {
+        let name = name.clone();
+        move |new| {
+            let edit = RefEdit { name: name.clone(), expected: Expected::Any, new: Some(new) };
+            store.publish(Batch { edits: vec![edit], ..Batch::default() }).unwrap();
+        }
+    };
+    put(Target::Symbolic(main));
+    (name, head.clone(), move || put(head.clone()))
+}
+
 /// A branch that stands for another one is in a file of ours, and one with a commit in the
 /// original's: whoever reads it while it changes sees what it was or what it is.
 #[test]
 fn a_branch_that_changes_its_file_is_there_all_the_while() {
     let dir = tempfile::tempdir().unwrap();
-    let io = Arc::new(StdIo::open(dir.path()).unwrap());
-    let store = FsBackend::init(io, &FsInit::default(), &FsOptions::default()).unwrap();
-    let store = Arc::new(store);
-    repo(store.clone()).main().unwrap().set("a", "1", "why").unwrap();
-    let main: RefName = "refs/heads/main".parse().unwrap();
-    let head = store.read_ref(&main, View::Tip).unwrap();
-    let name: RefName = "refs/heads/other".parse().unwrap();
-    let put = {
-        let name = name.clone();
-        move |new| {
-            let edit = RefEdit { name: name.clone(), expected: Expected::Any, new };
-            store.publish(Batch { edits: vec![edit], ..Batch::default() }).unwrap();
-        }
-    };
-    put(Some(Target::Symbolic(main)));
-    let expected = head.clone();
+    let (name, head, change) = symbolic(dir.path());
     let files = Meddled::files(dir.path(), move |doing, path| {
         if (doing, path) == ("open", "irmin/refs/heads/other") {
-            put(head.clone());
+            change();
         }
         Ok(())
     });
     let reader = FsBackend::open(Arc::new(files), &FsOptions::default()).unwrap();
-    assert_eq!(reader.read_ref(&name, View::Durable).unwrap(), expected);
+    assert_eq!(reader.read_ref(&name, View::Durable).unwrap(), Some(head));
+}
+
+/// So does whoever lists the branches, wherever the listing is.
+#[test]
+fn a_branch_that_changes_its_file_is_in_every_listing() {
+    for at in ["refs", "irmin/refs", "irmin/refs/heads"] {
+        for values in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (name, head, change) = symbolic(dir.path());
+            let files = Meddled::files(dir.path(), move |doing, path| {
+                if (doing, path) == ("list", at) {
+                    change();
+                }
+                Ok(())
+            });
+            let reader = FsBackend::open(Arc::new(files), &FsOptions::default()).unwrap();
+            if values {
+                let listed = reader.refs("refs/heads/").unwrap();
+                assert!(listed.contains(&(name, head)), "{at}: {listed:?}");
+            } else {
+                let listed = reader.ref_names("refs/heads/").unwrap();
+                assert!(listed.contains(&name), "{at}: {listed:?}");
+            }
+        }
+    }
 }
 
 /// A lock looks fresh for as long as its holder lives, however much it has to write: the original

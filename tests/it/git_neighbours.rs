@@ -64,6 +64,7 @@ impl Io for Meddled {
         self.inner.metadata(path)
     }
     fn list(&self, path: &str) -> Result<Vec<DirEntry>> {
+        (self.before)("list", path)?;
         let mut entries = self.inner.list(path)?;
         entries.retain(|entry| self.hidden.as_ref() != Some(&entry.name));
         Ok(entries)

@@ -106,15 +106,15 @@ pub(super) fn list(
     prefix: &str,
 ) -> Result<BTreeMap<RefName, Target>> {
     let mut found = BTreeMap::new();
-    let mut visit = |name: &RefName| {
+    each(io, prefix, &mut |name| {
         // It may be gone by now.
-        if let Some(target) = read(io, hash_len, name)? {
+        if !found.contains_key(name)
+            && let Some(target) = read(io, hash_len, name)?
+        {
             found.insert(name.clone(), target);
         }
         Ok(())
-    };
-    walk(io, names::REFS, HEADS, prefix, &mut visit)?;
-    walk(io, names::OUR_REFS, "refs/", prefix, &mut visit)?;
+    })?;
     Ok(found)
 }
 
@@ -124,13 +124,21 @@ pub(super) fn list(
 /// `io`.
 pub(super) fn list_names(io: &dyn Io, prefix: &str) -> Result<BTreeSet<RefName>> {
     let mut found = BTreeSet::new();
-    let mut visit = |name: &RefName| {
+    each(io, prefix, &mut |name| {
         found.insert(name.clone());
         Ok(())
-    };
-    walk(io, names::REFS, HEADS, prefix, &mut visit)?;
-    walk(io, names::OUR_REFS, "refs/", prefix, &mut visit)?;
+    })?;
     Ok(found)
+}
+
+/// Calls `f` for the names that files of refs have, at least once for each.
+///
+/// A branch may go from a file of ours to the original's between the two looks, so that neither
+/// sees it: the third does. One that comes back by then has changed twice meanwhile.
+fn each(io: &dyn Io, prefix: &str, f: &mut dyn FnMut(&RefName) -> Result<()>) -> Result<()> {
+    walk(io, names::REFS, HEADS, prefix, f)?;
+    walk(io, names::OUR_REFS, "refs/", prefix, f)?;
+    walk(io, names::REFS, HEADS, prefix, f)
 }
 
 /// Calls `f` for the files below a directory, whose names begin with `base`.
