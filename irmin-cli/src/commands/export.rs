@@ -9,15 +9,17 @@ use std::path::{Path as FilePath, PathBuf};
 use clap::Args;
 use irmin_core::io::StdWrite;
 use irmin_core::tree::{FoldOptions, Visit};
-use irmin_core::{Commit, Contents, Metadata, Path, Repo, Tree, TreeKind};
+use irmin_core::{Commit, CommitId, Contents, Kind, Metadata, Path, Repo, Tree, TreeKind};
 use serde_json::json;
 
 use crate::args::path_parser;
 use crate::commands::{Session, Work};
 use crate::exit::{Carried, Exit, Failure, Outcome};
+use crate::formats::mended::{Mends, mended};
+use crate::formats::roots::Tally;
 use crate::formats::{Form, Sink, fast_export, history, is_dash, jsonl, slice, tar};
 use crate::names;
-use crate::output::count;
+use crate::output::{Output, count};
 use crate::progress::Progress;
 
 /// Export the store as a directory of files, or in another form.
@@ -27,7 +29,8 @@ use crate::progress::Progress;
 ///
 /// git-fast: all branches, tags and notes with their history, or that of --rev, for
 /// `git fast-import` and `irmin import`. What such a stream has no place for, like signatures of
-/// commits, is left out and told. It tells the hashes, which `irmin import --verify` compares.
+/// commits, is left out and told; persons that are not as git writes them are mended, and told. It
+/// tells the hashes, which `irmin import --verify` compares.
 ///
 /// jsonl: a line of JSON for each key, between one that names the hash of the tree and one that
 /// counts the keys.
@@ -92,6 +95,8 @@ impl ExportArgs {
             let message = "--prefix is for one tree: this form has whole commits";
             return Err(Failure::usage(message).into());
         }
+        let mends = Mends::default();
+        let repo = &mended(repo, &mends)?;
         let one = match &self.rev {
             None => None,
             Some(revision) => {
@@ -105,22 +110,13 @@ impl ExportArgs {
             }
         };
         let mut sink = Sink::create(&self.to, self.force)?;
-        let told = match self.format {
+        let mut told = match self.format {
             Form::JsonlHistory => history::export(&session.out, repo, one, &mut sink)?,
-            _ => fast_export::export(&session.out, repo, one, &mut sink)?,
+            _ => fast_export::export(&session.out, repo, one, &mut sink, &mends)?,
         };
         let silent = sink.is_stdout();
         sink.finish()?;
-        for name in &told.skipped {
-            session.out.note(&format!("skipped {name}: it is not a tag of a commit"));
-        }
-        if let Some(first) = told.changed.first() {
-            let many = count(told.changed.len() as u64, "commit");
-            session.out.warn(&format!(
-                "{many} (first {first}) with headers or modes that a stream has no place for: they \
-                 will have other hashes"
-            ));
-        }
+        tell(&session.out, &mut told, &mends);
         if silent {
             return Ok(Exit::Ok);
         }
@@ -267,6 +263,36 @@ impl ExportArgs {
         let (files, links) = (count(files, "file"), count(links.len() as u64, "link"));
         session.out.done(&format!("exported {files} and {links} to {}", self.to.display()));
         Ok(Exit::Ok)
+    }
+}
+
+/// How many mended persons are told one by one.
+const MENDS: usize = 10;
+
+/// Tells what of a history went out otherwise than it is, or not at all.
+fn tell(out: &Output, told: &mut Tally, mends: &Mends) {
+    for name in &told.skipped {
+        out.note(&format!("skipped {name}: it is not a tag of a commit"));
+    }
+    if let Some(first) = told.changed.first() {
+        let many = count(told.changed.len() as u64, "commit");
+        out.warn(&format!(
+            "{many} (first {first}) with headers or modes that a stream has no place for: they \
+             will have other hashes"
+        ));
+    }
+    let mends = mends.all();
+    for (kind, id, what) in mends.iter().take(MENDS) {
+        out.warn(&format!("{kind} {id}: {what}"));
+    }
+    if let Some(more) = mends.len().checked_sub(MENDS).filter(|more| *more > 0) {
+        out.warn(&format!("and {more} more, which all will have other hashes"));
+    }
+    for (_, id, _) in mends.iter().filter(|(kind, ..)| *kind == Kind::Commit) {
+        let id = CommitId::from(*id);
+        if !told.changed.contains(&id) {
+            told.changed.push(id);
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::io::Write as _;
 use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Change, Code, Commit, CommitData, CommitId, Contents, Error, Format, FormatSpec, Hash, Info,
-    Key, KindedHash, LogOptions, Metadata, Path, RefName, Repo, Tree, TreeKind,
+    Key, Kind, KindedHash, LogOptions, Metadata, Path, RefName, Repo, Tree, TreeKind,
 };
 
 use super::Sink;
+use super::mended::Mends;
 use super::roots::{Annotated, Roots, Tally};
 use crate::commands::export::today;
 use crate::exit::{Failure, Outcome};
@@ -24,6 +25,7 @@ struct Stream<'a, C> {
     mark: u64,
     /// Whether commits are git's.
     git: bool,
+    mends: &'a Mends,
     tally: Tally,
     progress: Progress,
 }
@@ -34,6 +36,7 @@ pub(crate) fn export<C: Contents>(
     repo: &Repo<C>,
     one: Option<(RefName, Commit<C>)>,
     sink: &mut Sink,
+    mends: &Mends,
 ) -> Outcome<Tally> {
     let Roots { refs, tags, heads, skipped } = Roots::of(repo, one)?;
     let log = repo.log(&heads, &LogOptions { reverse: true, ..LogOptions::default() })?;
@@ -43,6 +46,7 @@ pub(crate) fn export<C: Contents>(
         values: HashMap::new(),
         mark: 0,
         git: repo.format().spec().layout == LayoutSpec::Git,
+        mends,
         tally: Tally { skipped, ..Tally::default() },
         progress: Progress::new(out, "exporting", "commits"),
     };
@@ -88,8 +92,7 @@ impl<C: Contents> Stream<'_, C> {
             Some((_, parent)) => parent.tree(),
             None => Tree::empty(),
         };
-        let (text, mut exact) =
-            header(commit.info(), self.git).map_err(|e| e.context(commit.id()))?;
+        let (text, mut exact) = self.header(Kind::Commit, commit.id().hash(), commit.info())?;
         let mut removed = Vec::new();
         let mut set = Vec::new();
         for Change { path, new, .. } in before.diff(&commit.tree())? {
@@ -166,6 +169,20 @@ impl<C: Contents> Stream<'_, C> {
         Ok(format!("{mode} :{mark}"))
     }
 
+    /// [`header`], with persons that git could write.
+    fn header(&self, kind: Kind, id: Hash, info: &Info) -> Result<(Vec<u8>, bool), Error> {
+        if let Ok(done) = header(info, self.git) {
+            return Ok(done);
+        }
+        let [author, committer] = match kind {
+            Kind::Tag => [("tagger", &info.author); 2],
+            _ => [("author", &info.author), ("committer", &info.committer)],
+        };
+        let person = |(word, who)| self.mends.person(kind, id, word, who);
+        let info = Info { author: person(author), committer: person(committer), ..info.clone() };
+        header(&info, self.git).map_err(|e| e.context(id))
+    }
+
     fn mark_of(&self, commit: CommitId) -> Outcome<u64> {
         match self.commits.get(&commit) {
             Some((mark, _)) => Ok(*mark),
@@ -192,8 +209,7 @@ impl<C: Contents> Stream<'_, C> {
         if let Some(tagger) = &said.tagger {
             let info =
                 Info { author: tagger.clone(), committer: tagger.clone(), ..Info::new("a", 0, "") };
-            let (text, _) =
-                header(&info, self.git).map_err(|e| e.context(format_args!("tag {name}")))?;
+            let (text, _) = self.header(Kind::Tag, id, &info)?;
             let line = text.split_inclusive(|b| *b == b'\n').next().unwrap_or_default();
             let who = line.strip_prefix(b"author".as_slice()).unwrap_or_default();
             self.sink.put(&[b"tagger", who].concat())?;

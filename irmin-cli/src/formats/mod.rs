@@ -4,6 +4,7 @@ pub(crate) mod fast_export;
 pub(crate) mod fast_import;
 pub(crate) mod history;
 pub(crate) mod jsonl;
+pub(crate) mod mended;
 pub(crate) mod roots;
 pub(crate) mod slice;
 pub(crate) mod tar;

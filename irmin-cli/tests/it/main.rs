@@ -13,6 +13,7 @@ mod json_histories;
 mod large;
 mod names;
 mod output;
+mod persons;
 mod shared_writers;
 mod shells;
 mod slices;
