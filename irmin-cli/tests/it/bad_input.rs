@@ -144,3 +144,26 @@ fn options_of_git_stores() {
     assert!(!place.path("store.git").exists());
     place.run(["init", "--opt", "bare=maybe"]).fails(2);
 }
+
+/// What is read of an input that is closed is empty, and would be taken for an empty value.
+#[cfg(unix)]
+#[test]
+fn an_input_that_is_closed_is_not_empty() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    let sh = |line: &str| {
+        let line = format!("'{}' --root store.git {line}", crate::support::IRMIN);
+        place.other("sh", &["-c", &line])
+    };
+    for line in
+        ["set a -", "set b -", "apply -", "import - --format jsonl", "import - --format tar"]
+    {
+        let told = sh(&format!("{line} <&-")).fails(1);
+        assert!(told.contains("standard input: it is closed"), "{line}: {told}");
+    }
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+    sh("set a - </dev/null").ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "");
+    sh("set a 2 <&-").ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "2");
+}
