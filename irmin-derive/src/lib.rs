@@ -10,7 +10,7 @@ mod merge;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{DeriveInput, parse_macro_input};
+use syn::{ConstParam, DeriveInput, GenericParam, TypeParam, parse_macro_input};
 
 use crate::input::Input;
 
@@ -129,7 +129,7 @@ use crate::input::Input;
 ///
 /// | `#[irmin(…)]` | on | meaning |
 /// |---|---|---|
-/// | `type = "item"` | a type | the name that stores record; otherwise `OrderLine` is `order-line` |
+/// | `type = "item"` | a type | the name that stores record; otherwise `OrderLine` is `order-line`; parameters follow, as in `list<u8>` |
 /// | `rename = "…"` | a field, a variant | its name in JSON and in conflicts |
 /// | `default` | a field | if it is missing it is `Default::default()`: for fields that are new |
 /// | `serde` | a type | it is encoded as its own `Serialize` and `Deserialize` say; `rename` is for conflicts only |
@@ -155,9 +155,10 @@ fn support_at(place: Span) -> TokenStream {
 }
 
 fn expand(input: &Input) -> TokenStream {
-    let (ident, name, core) = (&input.ident, &input.name, &input.core);
+    let (ident, core) = (&input.ident, &input.core);
     let (impls, types, bounds) = input.generics.split_for_impl();
     let merge = merge::of_type(input);
+    let (name, parametric) = name(input);
     let json = (!input.serde).then(|| json::of_type(input));
     // In a scope of its own, where the core has a name that nothing else has, whatever it is called
     // where the type is.
@@ -166,6 +167,7 @@ fn expand(input: &Input) -> TokenStream {
             use #core as __irmin;
 
             #json
+            #parametric
 
             #[automatically_derived]
             impl #impls __irmin::Contents for #ident #types #bounds {
@@ -190,6 +192,33 @@ fn expand(input: &Input) -> TokenStream {
             }
         };
     }
+}
+
+/// The name that stores record, and what it is made of where the type has parameters.
+fn name(input: &Input) -> (TokenStream, Option<TokenStream>) {
+    let (ident, name, support) = (&input.ident, &input.name, support());
+    let parts = input.generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(TypeParam { ident, .. }) => Some(quote! {
+            #support::Part::Type(<#ident as __irmin::contents::Mergeable>::NAME)
+        }),
+        GenericParam::Const(ConstParam { ident, .. }) => Some(quote! {
+            #support::Part::Number(#ident as i128)
+        }),
+        GenericParam::Lifetime(_) => None,
+    });
+    let parts: Vec<TokenStream> = parts.collect();
+    if parts.is_empty() {
+        return (quote!(#name), None);
+    }
+    let (impls, types, bounds) = input.generics.split_for_impl();
+    let parametric = quote! {
+        #[automatically_derived]
+        impl #impls #support::Parametric for #ident #types #bounds {
+            const NAME: &'static #support::TypeName =
+                &#support::TypeName::new(#name, &[#(#parts),*]);
+        }
+    };
+    (quote!(<Self as #support::Parametric>::NAME.as_str()), Some(parametric))
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use crate::{support, support_at};
 
 /// The expression that `Contents::merge` is.
 pub(crate) fn of_type(input: &Input) -> TokenStream {
-    let (name, support) = (&input.name, support());
+    let support = support();
+    let name = quote!(<Self as __irmin::Contents>::TYPE);
     let whole: syn::Type = syn::parse_quote!(Self);
     match &input.how {
         Some(How::LastWriter(time)) => {

@@ -383,6 +383,31 @@ struct List<T> {
     rest: Option<Box<List<T>>>,
 }
 
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Grid<T, const N: usize, const WRAPS: bool> {
+    cells: Vec<T>,
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+#[irmin(type = "latest", merge = lww(at))]
+struct Latest<T> {
+    at: u64,
+    what: T,
+}
+
+/// Stores record the name, so that nobody merges values of one type as those of another.
+#[test]
+fn names_tell_the_parameters() {
+    assert_eq!(List::<u8>::TYPE, "list<u8>");
+    assert_eq!(List::<String>::TYPE, "list<string>");
+    assert_eq!(List::<List<Metres>>::TYPE, "list<list<metres>>");
+    assert_eq!(List::<Option<(u8, BTreeMap<u8, ()>)>>::TYPE, "list<option<pair<u8,map<()>>>>");
+    assert_eq!(Grid::<i64, 3, true>::TYPE, "grid<i64,3,1>");
+    assert_eq!(List::<u8>::merge().name(), "list<u8>");
+    assert_eq!(Latest::<f32>::merge().name(), "latest<f32>");
+    assert_eq!((Folder::TYPE, Folder::merge().name()), ("folder", "folder"));
+}
+
 /// Types that hold each other.
 #[derive(Contents, Clone, PartialEq, Debug, Default)]
 struct Folder {
@@ -476,6 +501,8 @@ struct Config {
 }
 
 impl irmin_core::contents::Mergeable for Opaque {
+    const NAME: &'static str = "opaque";
+
     fn merge() -> irmin_core::Merge<Self> {
         irmin_core::Merge::idempotent()
     }

@@ -22,6 +22,7 @@ use super::as_json::from_json;
 use crate::merge::{Merge, Reason, take_changed};
 
 pub use super::as_json::{to_line, to_text};
+pub use super::type_name::{Parametric, Part, TypeName};
 pub use crate::merge::Asked;
 pub use alloc::string::String as Name;
 pub use serde_core as serde;

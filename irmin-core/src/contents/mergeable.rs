@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use super::Contents;
+use super::type_name::{Parametric, Part, TypeName};
 use crate::merge::{Merge, Reason};
 
 /// A type that says how two changes of one of its values become one.
@@ -31,6 +32,12 @@ use crate::merge::{Merge, Reason};
             no canonical bytes"
 )]
 pub trait Mergeable: Clone + PartialEq + Debug + Send + Sync + 'static {
+    /// The name that it has as the parameter of a derived type: that one is recorded in stores, so
+    /// it is as stable as [`Contents::TYPE`], which it is where there is one.
+    ///
+    /// Lists, sets and the keys of maps have no part in it, since they may be of any type.
+    const NAME: &'static str;
+
     /// The merge of the type.
     fn merge() -> Merge<Self>;
 }
@@ -38,6 +45,8 @@ pub trait Mergeable: Clone + PartialEq + Debug + Send + Sync + 'static {
 // Otherwise the compiler speaks of `Contents`, and of all types that are.
 #[diagnostic::do_not_recommend]
 impl<C: Contents> Mergeable for C {
+    const NAME: &'static str = C::TYPE;
+
     fn merge() -> Merge<Self> {
         <C as Contents>::merge()
     }
@@ -46,6 +55,8 @@ impl<C: Contents> Mergeable for C {
 macro_rules! as_one_value {
     ($($type:ty,)*) => {
         $(impl Mergeable for $type {
+            const NAME: &'static str = stringify!($type);
+
             fn merge() -> Merge<Self> {
                 Merge::idempotent()
             }
@@ -60,27 +71,57 @@ as_one_value! {
 }
 
 impl<T: Clone + PartialEq + Debug + Send + Sync + 'static> Mergeable for Vec<T> {
+    const NAME: &'static str = "vec";
+
     fn merge() -> Merge<Self> {
         Merge::idempotent()
     }
 }
 
+impl<T: Mergeable> Parametric for Option<T> {
+    const NAME: &'static TypeName = &TypeName::new("option", &[Part::Type(T::NAME)]);
+}
+
 impl<T: Mergeable> Mergeable for Option<T> {
+    const NAME: &'static str = <Self as Parametric>::NAME.as_str();
+
     fn merge() -> Merge<Self> {
         T::merge().option()
     }
 }
 
+impl<A: Mergeable, B: Mergeable> Parametric for (A, B) {
+    const NAME: &'static TypeName =
+        &TypeName::new("pair", &[Part::Type(A::NAME), Part::Type(B::NAME)]);
+}
+
 impl<A: Mergeable, B: Mergeable> Mergeable for (A, B) {
+    const NAME: &'static str = <Self as Parametric>::NAME.as_str();
+
     fn merge() -> Merge<Self> {
         A::merge().pair(B::merge())
     }
 }
 
+impl<A: Mergeable, B: Mergeable, C: Mergeable> Parametric for (A, B, C) {
+    const NAME: &'static TypeName =
+        &TypeName::new("triple", &[Part::Type(A::NAME), Part::Type(B::NAME), Part::Type(C::NAME)]);
+}
+
 impl<A: Mergeable, B: Mergeable, C: Mergeable> Mergeable for (A, B, C) {
+    const NAME: &'static str = <Self as Parametric>::NAME.as_str();
+
     fn merge() -> Merge<Self> {
         A::merge().triple(B::merge(), C::merge())
     }
+}
+
+impl<K, V> Parametric for BTreeMap<K, V>
+where
+    K: Ord + Clone + Debug + Send + Sync + 'static,
+    V: Mergeable,
+{
+    const NAME: &'static TypeName = &TypeName::new("map", &[Part::Type(V::NAME)]);
 }
 
 impl<K, V> Mergeable for BTreeMap<K, V>
@@ -88,12 +129,16 @@ where
     K: Ord + Clone + Debug + Send + Sync + 'static,
     V: Mergeable,
 {
+    const NAME: &'static str = <Self as Parametric>::NAME.as_str();
+
     fn merge() -> Merge<Self> {
         V::merge().map()
     }
 }
 
 impl<T: Ord + Clone + Debug + Send + Sync + 'static> Mergeable for BTreeSet<T> {
+    const NAME: &'static str = "set";
+
     fn merge() -> Merge<Self> {
         Merge::set()
     }

@@ -14,6 +14,7 @@ pub mod derived;
 pub mod json;
 mod mergeable;
 mod policy;
+mod type_name;
 
 use alloc::format;
 use alloc::string::String;
