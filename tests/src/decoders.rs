@@ -17,7 +17,9 @@ use irmin_core::{
     Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
-use crate::{chunk_decoders, fs_decoders, repository_decoders, slice_decoders, value_decoders};
+use crate::{
+    chunk_decoders, fs_decoders, line_decoders, repository_decoders, slice_decoders, value_decoders,
+};
 
 /// A decoder under test: the name of its fuzz target and corpus, and what must hold.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -44,6 +46,8 @@ pub const ALL: &[Decoder] = &[
     ("irmin_inode", irmin_inode),
     ("irmin_node", irmin_node),
     ("journal", repository_decoders::journal),
+    ("jsonl", line_decoders::jsonl),
+    ("jsonl_history", line_decoders::jsonl_history),
     ("path", path),
     ("ref_name", ref_name),
     ("revision", revision),

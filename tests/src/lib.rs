@@ -16,6 +16,7 @@ pub mod decoders;
 pub mod fs_decoders;
 pub mod git_support;
 pub mod hooked;
+pub mod line_decoders;
 pub mod model;
 mod needs;
 pub mod replay;

@@ -5,7 +5,9 @@
 
 use std::io::{BufRead, Read as _};
 
-use irmin_core::{Bytes, Code, Commit, Contents, Error, KindedHash, Path, Staged, Tree, TreeKind};
+use irmin_core::{
+    Bytes, Code, Commit, Contents, Error, KindedHash, Metadata, Path, Staged, Tree, TreeKind,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Sink, Tally};
@@ -38,15 +40,20 @@ pub(crate) fn export<C: Contents>(
             skipped.push(path.to_string());
             return Ok(());
         };
-        let mut line = Map::new();
-        line.insert("path".into(), path.to_string().into());
-        put_value(&mut line, &value.encode()?);
-        line.insert("mode".into(), mode_name(metadata).into());
         keys += 1;
-        sink.put(format!("{}\n", Value::Object(line)).as_bytes())
+        sink.put(key_line(path, &value.encode()?, metadata).as_bytes())
     })?;
     sink.put(format!("{}\n", json!({"keys": keys})).as_bytes())?;
     Ok((keys, skipped))
+}
+
+/// The line of a key.
+pub(crate) fn key_line(path: &Path, value: &[u8], mode: Metadata) -> String {
+    let mut line = Map::new();
+    line.insert("path".into(), path.to_string().into());
+    put_value(&mut line, value);
+    line.insert("mode".into(), mode_name(mode).into());
+    format!("{}\n", Value::Object(line))
 }
 
 /// The longest line, for values of so many bytes.
@@ -62,6 +69,23 @@ pub(crate) fn import<C: Contents>(
     prefix: &Path,
     staged: &mut Staged<'_, C>,
     progress: &mut Progress,
+) -> irmin_core::Result<Tally> {
+    read(input, limit, &mut |path, bytes, mode| {
+        staged.set(prefix.join(&path), &C::decode(Bytes::from(bytes))?, mode)?;
+        progress.step();
+        Ok(())
+    })
+}
+
+/// Calls `set` for each key that the lines say.
+///
+/// # Errors
+/// `invalid_value` for what is not of the form, naming the line, `payload_too_large`, `io`, and
+/// those of `set`, with the line.
+pub(crate) fn read(
+    input: &mut dyn BufRead,
+    limit: usize,
+    set: &mut dyn FnMut(Path, Vec<u8>, Metadata) -> irmin_core::Result<()>,
 ) -> irmin_core::Result<Tally> {
     let most = longest(limit);
     let mut tally = Tally::default();
@@ -94,12 +118,10 @@ pub(crate) fn import<C: Contents>(
             told = true;
         } else {
             let (path, bytes, mode) = key(Fields::new(object)).map_err(|e| wrong(number, &e))?;
-            let path = prefix.join(&path);
             tally.keys += 1;
             tally.bytes += u64::try_from(bytes.len()).unwrap_or(0);
-            let here = |e: Error| e.context(format_args!("line {number} of the stream"));
-            staged.set(&path, &C::decode(Bytes::from(bytes)).map_err(here)?, mode).map_err(here)?;
-            progress.step();
+            set(path, bytes, mode)
+                .map_err(|e| e.context(format_args!("line {number} of the stream")))?;
         }
     }
     if !told && tally.tree.is_some() {
@@ -110,7 +132,7 @@ pub(crate) fn import<C: Contents>(
 }
 
 /// The key of a line, its value and its mode.
-pub(crate) fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, irmin_core::Metadata), String> {
+pub(crate) fn key(mut fields: Fields) -> Result<(Path, Vec<u8>, Metadata), String> {
     let path = fields.path("path")?;
     let value = fields.value()?.ok_or("`value` is null: leave the line out")?;
     let mode = fields.mode()?;
