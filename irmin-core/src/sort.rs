@@ -9,6 +9,9 @@ use core::cmp::Ordering;
 
 /// Sorts a list; what is equal stays in its order.
 pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    if list.len() < 2 {
+        return;
+    }
     let at = |a: usize, b: usize| match (list.get(a), list.get(b)) {
         (Some(a), Some(b)) => compare(a, b),
         _ => Ordering::Equal,

@@ -60,12 +60,9 @@ impl RefTable {
     /// `invalid_argument` for two edits of one name, `name_clash` for a new name that is a
     /// directory of another one or the reverse.
     pub fn check(&self, edits: &[RefEdit]) -> Result<Option<Published>> {
-        let mut names: BTreeMap<&RefName, ()> = BTreeMap::new();
-        for edit in edits {
-            if names.insert(&edit.name, ()).is_some() {
-                let why = format!("ref `{}` is edited twice in one batch", edit.name);
-                return Err(Error::new(Code::InvalidArgument, why));
-            }
+        if let Some(twice) = named_twice(edits) {
+            let why = format!("ref `{twice}` is edited twice in one batch");
+            return Err(Error::new(Code::InvalidArgument, why));
         }
         for edit in edits {
             let actual = self.refs.get(&edit.name);
@@ -79,8 +76,10 @@ impl RefTable {
                 return Ok(Some(Published::Lost { name, actual }));
             }
         }
+        // Those that are there are beside all others already.
+        let is_new = |edit: &&RefEdit| edit.new.is_some() && !self.refs.contains_key(&edit.name);
         let mut added: BTreeMap<&RefName, ()> = BTreeMap::new();
-        for edit in edits.iter().filter(|edit| edit.new.is_some()) {
+        for edit in edits.iter().filter(is_new) {
             let there = clash(&self.refs, &edit.name).or_else(|| clash(&added, &edit.name));
             if let Some(there) = there {
                 let why = format!("ref `{}` cannot be beside ref `{there}`", edit.name);
@@ -111,6 +110,15 @@ impl FromIterator<(RefName, Target)> for RefTable {
     fn from_iter<I: IntoIterator<Item = (RefName, Target)>>(refs: I) -> Self {
         RefTable { refs: refs.into_iter().collect() }
     }
+}
+
+/// A name that two edits have; most batches have one edit.
+fn named_twice(edits: &[RefEdit]) -> Option<&RefName> {
+    if edits.len() < 2 {
+        return None;
+    }
+    let mut names: BTreeMap<&RefName, ()> = BTreeMap::new();
+    edits.iter().map(|edit| &edit.name).find(|name| names.insert(name, ()).is_some())
 }
 
 /// A name among these that is a directory of this one, or the reverse.

@@ -188,9 +188,25 @@ impl Format {
     /// # Errors
     /// `unrepresentable` or `invalid_value` for an info that the layout cannot hold.
     pub fn commit(&self, commit: &CommitData) -> Result<Object> {
-        let bytes = self.layout.encode_commit(commit)?;
-        let keys: Vec<Key> = commit.parents.iter().chain([&commit.tree]).copied().collect();
-        self.located(Kind::Commit, bytes, &keys)
+        Ok(self.commit_as_read(commit)?.0)
+    }
+
+    /// The object of a commit, and what it will be read as: it is read once before it is written,
+    /// since what is written must not fail any more.
+    ///
+    /// # Errors
+    /// As [`Format::commit`].
+    pub(crate) fn commit_as_read(&self, commit: &CommitData) -> Result<(Object, CommitData)> {
+        let mut object = self.object(Kind::Commit, self.layout.encode_commit(commit)?, Vec::new());
+        let mut read = self.layout.decode_commit(&object)?;
+        let known = || commit.parents.iter().chain([&commit.tree]);
+        for key in read.parents.iter_mut().chain([&mut read.tree]) {
+            key.at = known().find(|known| *known == key).map_or(key.at, |known| known.at);
+        }
+        // The tree and the parents as they are read is the order of both layouts.
+        let children = core::iter::once(&read.tree).chain(&read.parents);
+        object.children = children.map(|key| Child::from(*key)).collect();
+        Ok((object, read))
     }
 
     /// The object of an annotated tag.
@@ -199,18 +215,8 @@ impl Format {
     /// `unrepresentable` in a layout without such tags; `invalid_name` or `invalid_value` for what
     /// git would misread.
     pub fn tag(&self, tag: &TagData) -> Result<Object> {
-        self.located(Kind::Tag, self.layout.encode_tag(tag)?, &[tag.target])
-    }
-
-    /// An object whose children are in the order of the layout, with the locators of the caller.
-    fn located(&self, kind: Kind, bytes: Bytes, keys: &[Key]) -> Result<Object> {
-        let mut object = self.object(kind, bytes, Vec::new());
-        let children = self.layout.children(&object)?.into_iter().map(|(_, child)| {
-            let known = keys.iter().find(|key| **key == child.key);
-            Child::from(known.copied().unwrap_or(child.key))
-        });
-        object.children = children.collect();
-        Ok(object)
+        let bytes = self.layout.encode_tag(tag)?;
+        Ok(self.object(Kind::Tag, bytes, Vec::from([Child::from(tag.target)])))
     }
 
     /// Checks that an object has the id it claims.

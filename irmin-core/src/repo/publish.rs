@@ -308,11 +308,9 @@ impl<C: Contents> Repo<C> {
             return over("bytes in the message", info.message.len(), limits.message);
         }
         let Prepared { sealed, root } = prepared;
-        let commit =
-            self.format().commit(&CommitData { tree: root, parents, info: info.clone() })?;
+        let commit = CommitData { tree: root, parents, info: info.clone() };
+        let (commit, data) = self.format().commit_as_read(&commit)?;
         let key = Key::from(commit.id);
-        // As it will be read, before it is written: what is written must not fail any more.
-        let data = self.format().layout().decode_commit(&commit)?;
         sink.put_last(commit);
         Ok(Made { sealed, key, data })
     }
@@ -322,8 +320,10 @@ impl<C: Contents> Repo<C> {
     /// It cannot fail: a caller who is told of an error would write again.
     fn acknowledge(&self, snapshot: &Snapshot<C>, made: Made, at: &Locators) -> Commit<C> {
         let locate = |key: Key| at.get(&key.hash).copied().unwrap_or(key);
-        let sealed: Vec<_> =
-            made.sealed.into_iter().map(|(node, key)| (node, locate(key))).collect();
+        let mut sealed = made.sealed;
+        if !at.is_empty() {
+            sealed.iter_mut().for_each(|(_, key)| *key = locate(*key));
+        }
         mark_sealed(self.store(), &sealed);
         let mut data = made.data;
         data.tree = locate(data.tree);
