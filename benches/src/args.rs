@@ -24,6 +24,8 @@ pub(crate) struct Args {
     pub(crate) divisor: usize,
     pub(crate) json: bool,
     pub(crate) count: bool,
+    /// MiB of heap to have beforehand.
+    pub(crate) warm: Option<usize>,
     pub(crate) work: PathBuf,
 }
 
@@ -32,11 +34,12 @@ pub(crate) fn help() -> String {
     let mut text = String::from(
         "usage: irmin-benches [--workload W1,W7] [--store mem-irmin,mem-native,mem-git,git]\n\
          \x20                    [--keys 10000] [--shape 3level|flat|ocaml] [--full | --divisor 20]\n\
-         \x20                    [--dir DIR] [--json] [--count]\n\
+         \x20                    [--dir DIR] [--json] [--count] [--warm-heap MIB]\n\
          \x20      irmin-benches report FILE...     a page from files of JSON records\n\n\
          --full does everything as often as the definitions say, and --divisor a part of that.\n\
          --dir is where stores with files are made. --count counts what is asked of stores in\n\
-         memory too, which makes them slower.\n\nworkloads:\n",
+         memory too, which makes them slower.\n--warm-heap leaves out what the machine takes for memory that a program never had, and with it\n\
+         how much memory is in use.\n\nworkloads:\n",
     );
     for workload in workloads::ALL {
         text += &format!("  {:<14} {}\n", workload.id, workload.about);
@@ -58,6 +61,7 @@ impl Args {
             divisor: 20,
             json: false,
             count: false,
+            warm: None,
             work: std::env::temp_dir(),
         };
         let mut args = args.peekable();
@@ -80,6 +84,7 @@ impl Args {
                 "--dir" => run.work = PathBuf::from(text()?),
                 "--json" => run.json = true,
                 "--count" => run.count = true,
+                "--warm-heap" => run.warm = Some(number(text()?)?),
                 "--help" | "-h" => return Ok(Command::Help),
                 _ => return Err(format!("{arg} is not known\n\n{}", help())),
             }

@@ -7,6 +7,7 @@
 //! - [`compare`]: what running something else beside our stores says.
 //! - [`keys`]: the keys and values of all workloads, made before a clock starts.
 //! - [`store`]: the stores, with counters around what they do.
+//! - [`heap`]: a heap that has its memory before a clock starts.
 //! - [`machine`]: what the system says about time, memory, disks and its load.
 //! - [`meter`]: runs the operations of a workload and makes a [`record::Record`] of them.
 //! - [`workloads`]: the workloads themselves.
@@ -19,6 +20,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::indexing_slicing)]
 
 pub mod compare;
+pub mod heap;
 pub mod keys;
 pub mod machine;
 pub mod meter;

@@ -122,7 +122,7 @@ pub struct Machine {
     pub git: String,
     /// The features of the processor that hashing uses.
     pub features: String,
-    /// Who gets memory in pages of megabytes, and whether the heap of this program does.
+    /// Who gets memory in pages of megabytes.
     pub huge_pages: String,
     /// Microseconds of processor time to write to a MiB of memory for the first time: a part of
     /// all that makes a store in memory grow. In virtual machines it can be most of it.
@@ -130,6 +130,12 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Whether both are one machine, whatever new memory cost when.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        *self == Machine { new_mebibyte_us: self.new_mebibyte_us, ..other.clone() }
+    }
+
     /// This machine.
     #[must_use]
     pub fn this() -> Self {
@@ -158,17 +164,13 @@ impl Machine {
     }
 }
 
-/// Who gets huge pages: the setting of the system, and that of malloc.
+/// Who gets huge pages.
 fn huge_pages() -> String {
     let setting = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
     let setting = setting.unwrap_or_default();
-    let chosen = setting.split(['[', ']']).nth(1).unwrap_or("unknown").to_owned();
-    let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
-    let asks = tunables.split(':').any(|tunable| tunable.starts_with("glibc.malloc.hugetlb="));
-    match chosen.as_str() {
-        "madvise" if asks => "for those who ask, and this heap does (glibc.malloc.hugetlb)".into(),
-        "madvise" => "for those who ask, and this heap does not".into(),
-        _ => chosen,
+    match setting.split(['[', ']']).nth(1) {
+        Some("madvise") => "for heaps that ask, as a warm one does".to_owned(),
+        chosen => chosen.unwrap_or("unknown").to_owned(),
     }
 }
 

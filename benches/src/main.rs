@@ -7,11 +7,13 @@ mod args;
 
 use std::process::ExitCode;
 
+use irmin_benches::heap;
 use irmin_benches::machine::Machine;
 use irmin_benches::meter::Meter;
 use irmin_benches::record::Record;
 use irmin_benches::report;
 use irmin_benches::workloads::{self, Setup};
+use irmin_core::{Code, Error};
 
 use args::{Args, Command};
 
@@ -35,7 +37,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> irmin_core::Result<()> {
-    let meter = Meter { work: args.work.clone(), count: args.count };
+    if let Some(mebibytes) = args.warm {
+        heap::warm(mebibytes).map_err(|e| {
+            Error::new(Code::Io, "the program cannot be started again").with_source(e)
+        })?;
+    }
+    let warm = args.warm.is_some();
+    let meter = Meter { work: args.work.clone(), count: args.count, warm };
     if args.json {
         println!("{}", serde_json::json!({ "machine": Machine::this() }));
     } else {

@@ -18,6 +18,8 @@ pub struct Meter {
     /// Whether to count what is asked of stores in memory, which makes them slower: see
     /// [`Store::new`].
     pub count: bool,
+    /// Whether the heap had its memory before: then what is in use says nothing.
+    pub warm: bool,
 }
 
 /// What is measured.
@@ -130,8 +132,9 @@ impl Meter {
         let peak_rss = machine::peak_memory();
         let counted = store.counters();
         let mut record = record(case, store.kind.name(), keys, times, &before, &counted);
-        record.rss_before = rss_before;
-        record.peak_rss = peak_rss;
+        record.warm_heap = self.warm;
+        record.rss_before = rss_before.filter(|_| !self.warm);
+        record.peak_rss = peak_rss.filter(|_| !self.warm);
         record.disk_before = disk_before;
         record.disk_after = disk();
         record.fsync_us = fsync_us;
@@ -165,6 +168,7 @@ pub fn record(
         store: store.to_owned(),
         keys: keys.len(),
         shape: keys.shape,
+        warm_heap: false,
         ops,
         wall_s: times.wall,
         cpu_s: times.cpu,

@@ -19,6 +19,9 @@ pub struct Record {
     pub keys: usize,
     /// How they are spread.
     pub shape: Shape,
+    /// Whether the heap had its memory before the clock started: see [`heap`](crate::heap).
+    #[serde(default)]
+    pub warm_heap: bool,
     /// How many operations were measured.
     pub ops: usize,
     /// How long they took, in seconds.

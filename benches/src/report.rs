@@ -74,7 +74,6 @@ impl Results {
         for (number, text) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
         {
             match serde_json::from_str(text) {
-                Ok(Line::Machine { machine }) if found.machines.contains(&machine) => {}
                 Ok(Line::Machine { machine }) => found.machines.push(machine),
                 Ok(Line::Record(record)) => found.records.push(*record),
                 Ok(Line::Comparison(compared)) => found.comparisons.push(*compared),
@@ -88,11 +87,16 @@ impl Results {
     fn load(&self) -> Option<(f64, f64)> {
         let records = self.records.iter().filter_map(|record| record.load1);
         let loads = records.chain(self.comparisons.iter().filter_map(|c| c.load1));
-        loads.fold(None, |range, load| {
-            let (least, most) = range.unwrap_or((load, load));
-            Some((load.min(least), load.max(most)))
-        })
+        range(loads)
     }
+}
+
+/// The least and the most of some figures.
+fn range(figures: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    figures.fold(None, |range, figure| {
+        let (least, most) = range.unwrap_or((figure, figure));
+        Some((figure.min(least), figure.max(most)))
+    })
 }
 
 /// The page for some lines of JSON.
@@ -102,8 +106,11 @@ impl Results {
 pub fn page(lines: &str) -> Result<String, String> {
     let (found, notes) = (Results::parse(lines)?, Notes::built_in());
     let mut page = String::from(PREFACE);
-    for machine in &found.machines {
-        page += &about(machine);
+    for (n, machine) in found.machines.iter().enumerate() {
+        if !found.machines.iter().take(n).any(|known| known.is(machine)) {
+            let same = found.machines.iter().filter(|other| other.is(machine));
+            page += &about(machine, same.map(|other| other.new_mebibyte_us));
+        }
     }
     if let Some((least, most)) = found.load() {
         let _ = write!(page, "\nThe load of the machine was between {least:.1} and {most:.1}. ");
@@ -140,18 +147,19 @@ little.\n";
 const QUIET: &str =
     "Little else ran on it; what its host did shows in how far\nthe rounds lie apart.\n";
 
-fn about(machine: &Machine) -> String {
+fn about(machine: &Machine, new_mebibyte_us: impl Iterator<Item = f64>) -> String {
+    let (least, most) = range(new_mebibyte_us).unwrap_or_default();
     let gib = machine.memory as f64 / f64::from(1 << 30);
     format!(
-        "\n{} ({}), {} cores, {gib:.0} GiB, {}, {}, {}.\nA MiB of memory costs {:.0} us of processor \
-         time when a program gets it for the first time;\nhuge pages: {}.\n",
+        "\n{} ({}), {} cores, {gib:.0} GiB, {}, {}, {}.\nA MiB of memory costs {least:.0} to {most:.0} us of processor \
+         time when a program gets it for the first time;\na warm heap had all of it before. \
+         Huge pages: {}.\n",
         machine.cpu,
         machine.features,
         machine.cores,
         machine.kernel,
         machine.rustc,
         machine.git,
-        machine.new_mebibyte_us,
         machine.huge_pages
     )
 }
@@ -244,11 +252,12 @@ fn table(records: &[&Record], notes: &Notes) -> String {
         let (bytes, syncs) = files.unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} {} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
+            "| {} | {} | {} {}{} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
             r.case,
             r.store,
             r.keys,
             r.shape,
+            if r.warm_heap { ", warm heap" } else { "" },
             figure(r.cpu_us_per_op),
             notes.figure(r).and_then(|note| note.target(r.keys)).map_or(String::new(), figure),
             figure(r.p50_us),

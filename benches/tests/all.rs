@@ -12,7 +12,7 @@ use irmin_benches::workloads::{self, Setup};
 
 fn run(kind: Kind, shape: Shape) -> Vec<Record> {
     let work = tempfile::tempdir().unwrap();
-    let meter = Meter { work: work.path().to_owned(), count: true };
+    let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
     let mut records = Vec::new();
     for workload in workloads::ALL {
         let emit = &mut |record: Record| records.push(record);

@@ -53,7 +53,7 @@ const BOUNDS: &[Bound] = &[
 
 fn records(kind: Kind, workload: &str) -> Vec<Record> {
     let work = tempfile::tempdir().unwrap();
-    let meter = Meter { work: work.path().to_owned(), count: true };
+    let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
     let mut records = Vec::new();
     let workload = workloads::ALL.iter().find(|w| w.id == workload).unwrap();
     let emit = &mut |record: Record| records.push(record);
