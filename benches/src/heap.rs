@@ -19,19 +19,23 @@ const VARIABLE: &str = "GLIBC_TUNABLES";
 /// The size of the blocks that it is filled with, in bytes.
 const BLOCK: usize = 32 << 20;
 
-/// Fills and empties a heap of so many MiB. The first call starts the program again, with settings
-/// of malloc that are read when a program starts.
+/// Makes a heap keep what it gets: the program is started again, unless it was, with settings of
+/// malloc that are read when a program starts.
 ///
 /// # Errors
 /// Those of starting it.
-pub fn warm(mebibytes: usize) -> io::Result<()> {
-    if std::env::var(VARIABLE).as_deref() != Ok(TUNABLES) {
-        let mut again = Command::new(std::env::current_exe()?);
-        return Err(again.args(std::env::args_os().skip(1)).env(VARIABLE, TUNABLES).exec());
+pub fn keep() -> io::Result<()> {
+    if std::env::var(VARIABLE).as_deref() == Ok(TUNABLES) {
+        return Ok(());
     }
+    let mut again = Command::new(std::env::current_exe()?);
+    Err(again.args(std::env::args_os().skip(1)).env(VARIABLE, TUNABLES).exec())
+}
+
+/// Fills and empties a heap of so many MiB, which then has them if it [keeps](keep) what it gets.
+pub fn warm(mebibytes: usize) {
     let blocks = (mebibytes << 20).div_ceil(BLOCK);
     // Of ones: memory of zeros would not be written to.
     let filled: Vec<Vec<u8>> = (0..blocks).map(|_| vec![1; BLOCK]).collect();
     std::hint::black_box(&filled);
-    Ok(())
 }

@@ -37,18 +37,19 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> irmin_core::Result<()> {
-    if let Some(mebibytes) = args.warm {
-        heap::warm(mebibytes).map_err(|e| {
-            Error::new(Code::Io, "the program cannot be started again").with_source(e)
-        })?;
-    }
     let warm = args.warm.is_some();
+    if warm {
+        let why = "the program cannot be started again";
+        heap::keep().map_err(|e| Error::new(Code::Io, why).with_source(e))?;
+    }
     let meter = Meter { work: args.work.clone(), count: args.count, warm };
     if args.json {
         println!("{}", serde_json::json!({ "machine": Machine::this() }));
     } else {
         println!("{}", report::HEADINGS);
     }
+    // Only now: before that the machine said what new memory costs.
+    args.warm.into_iter().for_each(heap::warm);
     let mut emit = |record: Record| {
         if args.json {
             println!("{}", serde_json::to_string(&record).expect("records are JSON"));
