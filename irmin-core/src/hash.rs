@@ -24,7 +24,9 @@ pub const MAX_HASH_LEN: usize = 64;
 /// assert_eq!(hash.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
 /// assert_eq!("ce013625030ba8dba906f756967f9e9ca394464a".parse::<Hash>().unwrap(), hash);
 /// ```
+// The length first, so that most hashes end in the line of the processor's cache they begin in.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub struct Hash {
     len: u8,
     bytes: [u8; MAX_HASH_LEN],
