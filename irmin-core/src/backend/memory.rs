@@ -199,11 +199,18 @@ fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) ->
     let mut absent = Vec::new();
     records.reserve(objects.len());
     for object in objects {
-        let hashes = object.children.iter().map(|child| child.key.hash);
-        let there = |hash: &Hash| {
-            records.contains(hash) || stored.is_some_and(|stored| stored.contains(hash))
-        };
-        absent.extend(hashes.filter(|hash| !there(hash)).map(Key::from));
+        let mut below = Vec::new();
+        for hash in object.children.iter().map(|child| &child.key.hash) {
+            let stored = || stored.and_then(|stored| stored.get(hash));
+            match records.get(hash).or_else(stored).map(|record| record.decoded.get()) {
+                None => absent.push(Key::from(*hash)),
+                Some(Some(Decoded::Dir(dir))) => below.push(dir.clone()),
+                Some(_) => {}
+            }
+        }
+        if let Some(dir) = object.own_dir().filter(|_| !below.is_empty()) {
+            dir.adopt(below);
+        }
         keys.push(Key::from(object.id));
         records.add(Record::of(object));
     }
@@ -363,7 +370,9 @@ impl Stage for MemoryStage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Child, FormatSpec};
+    use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Source};
+    use alloc::string::String;
+    use alloc::vec;
 
     fn store() -> MemoryBackend {
         MemoryBackend::new(Format::new(FormatSpec::git()))
@@ -385,6 +394,83 @@ mod tests {
         let other = "trunk".parse().unwrap();
         let named = MemoryBackend::with_head(Format::new(FormatSpec::git()), &other);
         assert_eq!(read(named), Some(Target::Symbolic(other.to_ref())));
+    }
+
+    /// What layouts read directories from here.
+    struct Dirs<'a>(&'a MemoryBackend);
+
+    impl Source for Dirs<'_> {
+        fn load(&self, keys: &[Key]) -> Result<Vec<Arc<Dir>>> {
+            let dir = |key: &Key| self.0.resident_dir(key);
+            let dirs: Option<Vec<_>> = keys.iter().map(dir).collect();
+            dirs.ok_or_else(|| Error::missing_objects(keys.to_vec()))
+        }
+    }
+
+    /// Writes a directory over another one, and answers how many of the directories that it and its
+    /// parts refer to they know without a look at the store; each must be the one.
+    fn known(store: &MemoryBackend, base: Option<&Key>, edits: &[(String, Key)]) -> (Key, usize) {
+        let kind = EntryKind::Node;
+        let edit = |(name, key): &'_ (String, Key)| (name.clone(), Entry { kind, key: *key });
+        let mut sorted: Vec<(String, Entry)> = edits.iter().map(edit).collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        let edits: Vec<Edit<'_>> = sorted
+            .iter()
+            .map(|(name, entry)| Edit { name: name.as_bytes(), entry: Some(*entry) })
+            .collect();
+        let base = base.map(|key| store.resident_dir(key).unwrap());
+        let mut objects = Vec::new();
+        let mut put = |object: Object| {
+            let key = Key::from(object.id);
+            objects.push(object);
+            Ok(key)
+        };
+        let layout = store.format().layout();
+        let key = layout.write(&Dirs(store), base.as_deref(), &edits, &mut put).unwrap();
+        let dirs: Vec<Arc<Dir>> = objects.iter().filter_map(|o| o.own_dir().cloned()).collect();
+        store.publish(Batch { objects, ..Batch::default() }).unwrap();
+        let mut count = 0;
+        for dir in &dirs {
+            for (at, key) in dir.child_keys().enumerate() {
+                if let Some(child) = dir.child(at) {
+                    assert_eq!(child.key(), key);
+                    count += 1;
+                }
+            }
+        }
+        (key, count)
+    }
+
+    #[test]
+    fn directories_know_those_that_came_with_them() {
+        // Those of git come decoded only where hashes alone differ.
+        for (spec, all_come) in [
+            (FormatSpec::git(), false),
+            (FormatSpec::irmin_mem(), true),
+            (FormatSpec::native(), true),
+        ] {
+            let store = MemoryBackend::new(Format::new(spec));
+            let leaf = |n: usize| {
+                let name = format!("leaf-{n}");
+                let value = store.format().value(name.as_bytes());
+                let key = Key::from(value.id);
+                store.publish(Batch { objects: vec![value], ..Batch::default() }).unwrap();
+                known(&store, None, &[(name, key)]).0
+            };
+            let names = |n: usize| format!("name-{n:05}");
+            for width in [1, 2, 31, 200] {
+                let all: Vec<_> = (0..width).map(|n| (names(n), leaf(n))).collect();
+                let (wide, count) = known(&store, None, &all);
+                // Those of a trie refer to its parts, too.
+                assert!(count >= width || !all_come, "{count} of {width}");
+                let one = [(names(width / 2), leaf(width + 7))];
+                assert!(known(&store, Some(&wide), &one).1 >= 1 || !all_come);
+                // Two that are the same are one.
+                let same = leaf(width + 8);
+                let twice = [(names(0), same), (names(width), same)];
+                assert!(known(&store, Some(&wide), &twice).1 >= 1 || !all_come);
+            }
+        }
     }
 
     #[test]

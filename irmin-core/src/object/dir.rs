@@ -143,19 +143,44 @@ impl Locators {
     }
 }
 
-/// The directories that one refers to, by place in its table, where they were asked for before: to
-/// go down a path is to follow them, not to look up a hash for every step.
+/// The directories that one refers to, by place in its table: to go down a path is to follow them,
+/// not to look up a hash for every step.
 ///
 /// Filled only with directories of a store that keeps all that was ever decoded: of another one it
 /// would hold on to what a cache dropped.
 #[derive(Default)]
-pub(crate) struct Below(OnceLock<Box<[OnceLock<Arc<Dir>>]>>);
+pub(crate) struct Below {
+    /// Those that were new when it was, in ascending order of places: of a version they are few.
+    new: OnceLock<Placed>,
+    /// Those that were asked for since.
+    asked: OnceLock<Box<[OnceLock<Arc<Dir>>]>>,
+}
+
+/// Directories with their places.
+type Placed = Box<[(u32, Arc<Dir>)]>;
 
 impl Below {
-    fn take(&mut self) -> impl Iterator<Item = Arc<Dir>> + use<> {
-        let cells = self.0.take().unwrap_or_default();
-        cells.into_iter().filter_map(|mut cell| cell.take())
+    fn get(&self, at: usize) -> Option<&Arc<Dir>> {
+        let asked = || self.asked.get()?.get(at)?.get();
+        self.new.get().and_then(|new| found(new, at)).or_else(asked)
     }
+
+    fn take(&mut self) -> impl Iterator<Item = Arc<Dir>> + use<> {
+        let (new, asked) = (self.new.take(), self.asked.take());
+        let new = new.unwrap_or_default().into_iter().map(|(_, dir)| dir);
+        new.chain(asked.unwrap_or_default().into_iter().filter_map(|mut cell| cell.take()))
+    }
+}
+
+/// The directory of a place.
+fn found(new: &[(u32, Arc<Dir>)], place: usize) -> Option<&Arc<Dir>> {
+    let is = |(at, _): &&(u32, Arc<Dir>)| *at as usize == place;
+    // Where all are new each one's place is its index.
+    let there = new.get(place).filter(is).or_else(|| {
+        let at = new.binary_search_by_key(&place, |(at, _)| *at as usize).ok()?;
+        new.get(at)
+    });
+    there.map(|(_, dir)| dir)
 }
 
 impl Drop for Below {
@@ -171,13 +196,43 @@ impl Drop for Below {
 impl Dir {
     /// What is remembered to be at a place in its table.
     pub(crate) fn child(&self, at: usize) -> Option<&Arc<Dir>> {
-        self.below.0.get()?.get(at)?.get()
+        self.below.get(at)
+    }
+
+    /// Remembers directories that its store got with it, in about the order of its table.
+    ///
+    /// It looks for the place of each, up to a few times as long as the table: one whose place is not
+    /// found is looked up when it is asked for.
+    pub(crate) fn adopt(&self, children: Vec<Arc<Dir>>) {
+        let places = self.places();
+        let mut probes = places.saturating_mul(4);
+        let mut next = 0_usize;
+        let mut new = Vec::with_capacity(children.len());
+        for child in children {
+            let hash = child.key.hash;
+            let begins = |bytes: &[u8]| bytes.first_chunk().map(|word| u64::from_le_bytes(*word));
+            let start = begins(hash.as_bytes());
+            let is = |bytes: &[u8]| begins(bytes) == start && bytes == hash.as_bytes();
+            let refers =
+                |at: &usize| self.child_hash_at(*at).is_some_and(|at| is(self.hash_at(at)));
+            // A table may be in the other order than the children: then it is the one before.
+            let before = next.checked_sub(2).filter(refers);
+            let ahead = || (next..places).chain(0..next).take(probes).find(refers);
+            let Some(at) = before.or_else(ahead) else { break };
+            let skipped = if before.is_some() { 1 } else { (at + places - next) % places };
+            probes = probes.saturating_sub(skipped.saturating_add(1));
+            next = at.saturating_add(1);
+            new.extend(u32::try_from(at).ok().map(|at| (at, child)));
+        }
+        new.sort_unstable_by_key(|(at, _)| *at);
+        new.dedup_by_key(|(at, _)| *at);
+        let _ = self.below.new.set(new.into_boxed_slice());
     }
 
     /// Remembers what is at a place in its table: a directory that its store keeps.
     pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
-        let cells =
-            self.below.0.get_or_init(|| (0..self.places()).map(|_| OnceLock::new()).collect());
+        let asked = &self.below.asked;
+        let cells = asked.get_or_init(|| (0..self.places()).map(|_| OnceLock::new()).collect());
         if let Some(cell) = cells.get(at) {
             let _ = cell.set(child.clone());
         }
