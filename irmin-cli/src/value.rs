@@ -1,7 +1,7 @@
 //! Values on the command line: as text, from standard input, or from a file.
 
 use std::fs::File;
-use std::io::{Read, StdinLock, Write as _};
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
@@ -47,7 +47,7 @@ impl ValueArg {
             ValueArg::Literal(literal) => {
                 read_up_to(literal.as_slice(), Path::new("the value"), limit)
             }
-            ValueArg::Stdin => read_up_to(stdin()?, Path::new(STDIN), limit),
+            ValueArg::Stdin => read_up_to(std::io::stdin().lock(), Path::new(STDIN), limit),
             ValueArg::File(path) => {
                 let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
                 read_up_to(file, path, limit)
@@ -62,42 +62,10 @@ impl ValueArg {
     pub(crate) fn open(&self, limit: usize) -> Result<Given, Failure> {
         match self {
             ValueArg::Literal(_) => self.read(limit).map(Given::Whole),
-            ValueArg::Stdin => Given::spooled(stdin()?, Path::new(STDIN)),
+            ValueArg::Stdin => Given::spooled(std::io::stdin().lock(), Path::new(STDIN)),
             ValueArg::File(path) => Given::file(path, limit),
         }
     }
-}
-
-/// Standard input.
-///
-/// # Errors
-/// If it was closed when the program began: what would be read is empty, and nobody gave it.
-pub(crate) fn stdin() -> Result<StdinLock<'static>, Failure> {
-    if is_closed() {
-        let error = std::io::Error::other("it is closed");
-        let failure = Failure::file(Path::new(STDIN), &error);
-        return Err(failure.hint("`</dev/null` is an input that is empty"));
-    }
-    Ok(std::io::stdin().lock())
-}
-
-/// Whether standard input was closed: the runtime opens `/dev/null` in its place before the program
-/// begins, for reading and writing, which shells do not.
-#[cfg(unix)]
-fn is_closed() -> bool {
-    use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
-    let input = std::io::stdin();
-    let (Ok(flags), Ok(here), Ok(null)) = (fcntl_getfl(&input), fstat(&input), stat("/dev/null"))
-    else {
-        return false;
-    };
-    let same = (here.st_dev, here.st_ino) == (null.st_dev, null.st_ino);
-    same && flags.contains(OFlags::RDWR)
-}
-
-#[cfg(not(unix))]
-fn is_closed() -> bool {
-    false
 }
 
 /// The largest value that is held in memory where it could be streamed, in bytes.

@@ -155,7 +155,7 @@ impl irmin_core::io::Write for Kept<'_> {
 /// A file, or standard input, that is read.
 pub(crate) fn open(file: &FilePath) -> Result<Box<dyn BufRead>, Failure> {
     if is_dash(file) {
-        return Ok(Box::new(crate::value::stdin()?));
+        return Ok(Box::new(io::stdin().lock()));
     }
     let opened = File::open(file).map_err(|e| Failure::file(file, &e))?;
     Ok(Box::new(BufReader::new(opened)))
