@@ -23,9 +23,9 @@ use crate::worktree::common_dir;
 /// Count what is in the store, and how large it is.
 ///
 /// Of one revision: keys, directories, bytes, and the largest of them. Values of git stores are not
-/// read for it where their sizes are known. Where git's core.fsync keeps parts of the repository from
-/// being synced, these are named: such a store does not survive the loss of power. --history counts every object that a branch or a tag
-/// leads to, each once, which reads all of the store.
+/// read for it where their sizes are known. Where git's core.fsync keeps parts of the repository
+/// from being synced, these are named: such a store does not survive the loss of power. --history
+/// counts every object that a branch or a tag leads to, each once, which reads all of the store.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -95,9 +95,7 @@ impl Work for StatsArgs {
         row.insert("branches".into(), repo.branches()?.len().into());
         row.insert("tags".into(), repo.tags()?.len().into());
         row.insert("stored_bytes".into(), stored(session)?.into());
-        // Nothing is said of a store that survives the loss of power, as stores do.
-        let not_synced = Some(session.not_synced.join(", ")).filter(|names| !names.is_empty());
-        row.insert("not_synced".into(), not_synced.into());
+        row.insert("not_synced".into(), session.not_synced.clone().into());
         counted.put(&mut row);
         if self.history {
             let mut bar = Progress::new(&session.out, "counting", "objects");
@@ -185,12 +183,19 @@ impl Counted {
     }
 }
 
-/// Prints numbers as `name: number`, and lists below their name.
+/// Prints numbers and names as `name: number`, and lists of what has a size below their name.
 fn print(session: &mut Session<'_>, indent: &str, row: &Map<String, Value>) -> Outcome<()> {
     for (name, value) in row {
         let name = name.replace('_', " ");
         match value {
             Value::Null => {}
+            // Nothing is said of a store that survives the loss of power, as stores do.
+            Value::Array(items) if name == "not synced" => {
+                let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+                if !items.is_empty() {
+                    session.out.line(format!("{indent}{name}: {}", items.join(", ")))?;
+                }
+            }
             Value::Object(inner) => {
                 session.out.line(format!("{indent}{name}:"))?;
                 print(session, "  ", inner)?;

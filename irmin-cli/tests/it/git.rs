@@ -142,7 +142,8 @@ fn stats_tell_what_git_was_told_not_to_sync() {
         set(irmin.args(["stats", "--json"]));
         let line = irmin.output().unwrap().stdout;
         let stats: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        stats["not_synced"].as_str().unwrap_or_default().to_owned()
+        let names = stats["not_synced"].as_array().unwrap();
+        names.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>().join(", ")
     };
     let asked = |value: &'static str| {
         move |irmin: &mut std::process::Command| {
