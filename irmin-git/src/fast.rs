@@ -244,7 +244,10 @@ impl<R: BufRead> Reader<R> {
                 self.wants_done = true;
                 Ok(None)
             }
-            b"feature" if rest == b"date-format=raw" => Ok(None),
+            // Zones are read as they are in any case.
+            b"feature" if matches!(rest, b"date-format=raw" | b"date-format=raw-permissive") => {
+                Ok(None)
+            }
             // Options are for programs that know them; those of git change nothing of the result.
             b"option" => Ok(None),
             _ => {
@@ -608,7 +611,8 @@ mod tests {
 
     #[test]
     fn a_stream_of_every_command() {
-        let stream = b"feature done\n# talk\nblob\nmark :1\noriginal-oid 12\ndata 2\na\n\n\
+        let stream = b"feature done\nfeature date-format=raw-permissive\n\
+            # talk\nblob\nmark :1\noriginal-oid 12\ndata 2\na\n\n\
             reset refs/heads/x\ncommit refs/heads/x\nmark :2\n\
             author <a@b> 1 +0100\ncommitter C D <c@d> 2 -0000\nencoding latin1\ndata <<END\nhi\nEND\n\
             from :9\nmerge refs/heads/y^0\nM 100644 :1 a b\nM 644 inline \"q\\tq\"\ndata 0\n\n\

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use irmin_core::object::LayoutSpec;
 use irmin_core::{
     Change, Code, Commit, CommitData, CommitId, Contents, Error, Format, FormatSpec, Hash, Info,
-    Key, Kind, KindedHash, LogOptions, Metadata, Path, RefName, Repo, Tree, TreeKind,
+    Key, Kind, KindedHash, LogOptions, Metadata, Path, RefName, Repo, Signature, Tree, TreeKind,
 };
 
 use super::Sink;
@@ -51,6 +51,11 @@ pub(crate) fn export<C: Contents>(
         progress: Progress::new(out, "exporting", "commits"),
     };
     stream.put("feature done\n")?;
+    let infos = log.iter().map(Commit::info);
+    let taggers = tags.iter().filter_map(|tag| tag.said.tagger.as_ref());
+    if infos.flat_map(|info| [&info.author, &info.committer]).chain(taggers).any(is_nowhere) {
+        stream.put("feature date-format=raw-permissive\n")?;
+    }
     // All commits are made on one ref that the stream is about, and then every ref is put where it
     // belongs. Where there are only annotated tags it is one of those: it is told last.
     let first = refs.first().map(|target| target.name.to_string());
@@ -219,6 +224,13 @@ impl<C: Contents> Stream<'_, C> {
         self.tally.refs.push(format!("refs/tags/{name}"));
         Ok(())
     }
+}
+
+/// Whether someone has a zone that git writes, and reads only where a stream asks for it.
+///
+/// Source: `validate_raw_date` of git's `builtin/fast-import.c`.
+fn is_nowhere(who: &Signature) -> bool {
+    who.zone.as_bytes().get(1..).is_some_and(|digits| *digits > b"1400"[..])
 }
 
 /// The lines of a commit from its author to the encoding of its message, as git has them in the

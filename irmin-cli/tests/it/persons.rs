@@ -73,6 +73,35 @@ fn one_person_does_not_stop_an_export() {
     }
 }
 
+/// git writes any zone of four digits, and reads those beyond 14 hours only where a stream asks for
+/// it: the commit stays what it is.
+#[test]
+fn zones_that_are_nowhere_keep_their_commits() {
+    for (zone, asks) in [("-1400", false), ("+1401", true), ("-7000", true)] {
+        let place = Place::new();
+        place.run(["init"]).ok();
+        place.run(["set", "a", "1"]).ok();
+        let id = commit(&place, "odd", &format!("author A <a@x> 5 {zone}\ncommitter {ANN}"));
+        let tag = format!("object {id}\ntype commit\ntag v1\ntagger A <a@x> 5 {zone}\n\nwhy\n");
+        let tag = object(&place, "tag", &tag);
+        git(&place, "store.git", &["update-ref", "refs/tags/v1", &tag]);
+        assert_eq!(place.run(["export", "out", "--format", "git-fast"]).err, "", "{zone}");
+        let stream = std::fs::read_to_string(place.path("out")).unwrap();
+        assert_eq!(stream.contains("\nfeature date-format=raw-permissive\n"), asks, "{zone}");
+        place.run(["--root", "ours.git", "init"]).ok();
+        let import = ["--root", "ours.git", "import", "out", "--format", "git-fast", "--verify"];
+        place.run(import).ok();
+        place.git(&["init", "-q", "--bare", "theirs.git"]).ok();
+        let stream = std::fs::File::open(place.path("out")).unwrap();
+        let mut command = place.command("git");
+        command.args(["-C", "theirs.git", "fast-import", "--quiet"]).stdin(stream);
+        assert!(command.status().unwrap().success(), "{zone}");
+        for root in ["ours.git", "theirs.git"] {
+            assert_eq!(git(&place, root, &["rev-parse", "odd", "v1"]), format!("{id}\n{tag}\n"));
+        }
+    }
+}
+
 /// The committer, and whoever made a tag; one revision alone, too.
 #[test]
 fn committers_and_taggers_are_mended_too() {
