@@ -51,7 +51,9 @@ use crate::written::Written;
 /// since small packs are merged as `git repack` does it. `core.fsync=none` turns all syncs off;
 /// [`not_synced`](GitBackend::not_synced) tells what is off. What git does not sync unless told to
 /// (refs) is synced here unless told not to; `core.fsyncObjectFiles` and `core.fsyncMethod` turn
-/// nothing off. A new repository, and `irmin/config.toml`, are synced in any case.
+/// nothing off. A new repository, and `irmin/config.toml`, are synced in any case. What the
+/// repository's own `config` includes is not read: one that includes something and does not say
+/// itself what is synced turns nothing off. `git -c` is for git alone.
 ///
 /// An external `git gc --prune=now` may remove objects that no ref reaches yet: then a publish, or
 /// a read of a pinned tree, fails with `missing_objects`.

@@ -52,9 +52,9 @@ impl Settings {
         // The nearest counts alone, as in git.
         let mut fsync = outside.above;
         if fsync.is_none() && file_of_each_tree(&shared) {
-            fsync = value(&read(&format!("{}config.worktree", places.private))?);
+            fsync = said_of_syncs(&read(&format!("{}config.worktree", places.private))?);
         }
-        let fsync = fsync.or_else(|| value(&shared)).or(outside.below);
+        let fsync = fsync.or_else(|| said_of_syncs(&shared)).or(outside.below);
         settings.fsync = fsync.map_or(Fsync::ALL, |value| Fsync::parse(&value));
         Ok(settings)
     }
@@ -107,6 +107,15 @@ fn parse(bytes: &[u8]) -> Result<File> {
 fn corrupt(e: gix::Error) -> Error {
     let why = format!("the repository's config cannot be read: {e}");
     Error::new(Code::CorruptStore, why).with_source(e)
+}
+
+/// The value of `core.fsync` in a file of the repository. One that has none and includes others, which
+/// may have one, is taken to say what is safe: that everything is synced.
+fn said_of_syncs(file: &File) -> Option<String> {
+    let includes =
+        |name| file.sections_by_name(name).is_some_and(|mut found| found.next().is_some());
+    let safe = || ["include", "includeIf"].into_iter().any(includes).then(String::new);
+    value(file).or_else(safe)
 }
 
 /// Whether each working tree, the first one too, has a `config` of its own.
@@ -175,6 +184,15 @@ mod tests {
         assert_eq!(fsync(None, tree, &format!("{own}[core]\nfsync = -pack\n"), None), none);
         assert_eq!(fsync(None, "", &format!("{own}[core]\nfsync = -pack\n"), None), refs_only);
         assert_eq!(fsync(Some("-pack"), tree, own, None), refs_only);
+        // What may be said in a file that is not read is not taken for less.
+        for (include, here) in [("include", all), ("INCLUDEif \"gitdir:/\"", all), ("other", none)]
+        {
+            let include = format!("[{include}]\npath = elsewhere\n");
+            assert_eq!(fsync(None, "", &include, Some("none")), here, "{include}");
+            assert_eq!(fsync(None, &include, &format!("{own}{tree}"), None), here, "{include}");
+            assert_eq!(fsync(Some("none"), "", &include, None), none);
+            assert_eq!(fsync(None, "", &format!("{include}{tree}"), None), none);
+        }
         // What is older, and what says how to sync, is about nothing that is written here.
         for line in ["fsyncObjectFiles = false", "fsyncObjectFiles", "fsyncMethod = writeout-only"]
         {

@@ -169,9 +169,14 @@ fn stats_tell_what_git_was_told_not_to_sync() {
     assert_eq!(told(&|_| {}), "");
     place.write(".gitconfig", "[core\nfsync = none\n");
     assert_eq!(place.run(["get", "a"]).ok(), "1");
-    // The repository's own comes before that of the user, and the environment before both.
+    // So does a repository that includes what is not read.
     place.write(".gitconfig", "[core]\nfsync = none\n");
     let config = std::fs::read_to_string(place.path("store.git/config")).unwrap();
+    place.write("store.git/config", format!("{config}[include]\npath = ../other\n"));
+    assert_eq!(told(&|_| {}), "");
+    assert_eq!(told(&asked("none")), "pack, pack-metadata, reference");
+    place.write("store.git/config", &config);
+    // The repository's own comes before that of the user, and the environment before both.
     place.write("store.git/config", format!("{config}\tfsync = committed\n"));
     assert_eq!(told(&|_| {}), "");
     assert_eq!(told(&asked("-reference")), "reference");
