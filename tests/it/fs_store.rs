@@ -9,7 +9,7 @@ use irmin_core::backend::{
     Backend, Batch, Durability, Expected, FsBackend, FsInit, FsOptions, MemoryBackend, Note,
     RefEdit, Target, View, Wait,
 };
-use irmin_core::io::{Io, OpenMode, StdIo};
+use irmin_core::io::{CountedIo, Io, OpenMode, StdIo};
 use irmin_core::{
     Bytes, Code, Context, Error, Format, FormatSpec, Hash, HashFunction, Key, Limits, RefName,
     Repo, Tree, ValueEncoding,
@@ -563,4 +563,27 @@ fn hostile_files_are_errors_or_nothing() {
     let other = Target::Symbolic("refs/heads/main".parse().unwrap());
     let head = store.read_ref(&"HEAD".parse().unwrap(), View::Tip).unwrap();
     assert_eq!(head, Some(other));
+}
+
+/// Many keys may have one value: where that is there already, it is looked at and synced once.
+#[test]
+fn what_is_there_is_synced_once_in_a_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = Arc::new(CountedIo::new(Arc::new(StdIo::open(dir.path()).unwrap())));
+    let store = FsBackend::init(io.clone(), &FsInit::default(), &FsOptions::default()).unwrap();
+    let repo = repo(Arc::new(store));
+    let main = repo.main().unwrap();
+    main.set("a", "1", "why").unwrap();
+    let mut counts = Vec::new();
+    for keys in [1, 100] {
+        let mut stage = repo.backend().stage().unwrap();
+        let value = repo.format().value(b"1");
+        io.reset();
+        stage.put(vec![value.clone(); keys]).unwrap();
+        stage.put(vec![value; keys]).unwrap();
+        stage.publish(Vec::new(), Durability::Durable, Note::default()).unwrap();
+        let done = io.reset();
+        counts.push((done.syncs, done.dir_syncs, done.reads));
+    }
+    assert_eq!(counts[0], counts[1]);
 }

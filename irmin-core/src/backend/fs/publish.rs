@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::files::Unsynced;
 use super::naming::Naming;
@@ -40,13 +40,20 @@ pub(super) struct Prepared {
 pub(super) struct Pending<'a> {
     store: &'a FsBackend,
     objects: HashMap<Hash, Prepared>,
-    /// Objects that were there already, to be synced with the others.
+    /// Objects that were there already: each is looked at and synced once, however often it comes.
+    there: HashSet<Hash>,
+    /// Their directories, to be synced with the others.
     unsynced: Unsynced,
 }
 
 impl<'a> Pending<'a> {
     pub(super) fn new(store: &'a FsBackend) -> Self {
-        Pending { store, objects: HashMap::new(), unsynced: Unsynced::default() }
+        Pending {
+            store,
+            objects: HashMap::new(),
+            there: HashSet::new(),
+            unsynced: Unsynced::default(),
+        }
     }
 
     pub(super) fn get(&self, hash: &Hash) -> Option<&Prepared> {
@@ -91,11 +98,13 @@ impl<'a> Pending<'a> {
     pub(super) fn add(&mut self, objects: &[Object]) -> Result<()> {
         let mut new: Vec<Hash> = Vec::new();
         for object in objects {
-            if self.objects.contains_key(&object.id) {
+            if self.objects.contains_key(&object.id) || self.there.contains(&object.id) {
                 continue;
             }
             match self.prepare(object) {
-                Ok(None) => {}
+                Ok(None) => {
+                    self.there.insert(object.id);
+                }
                 Ok(Some(prepared)) => {
                     if self.objects.insert(object.id, prepared).is_none() {
                         new.push(object.id);
