@@ -413,7 +413,8 @@ impl Capabilities {
 /// A write that is prepared piece by piece: invisible until published, gone if dropped.
 pub trait Stage: Send {
     /// Writes objects, children before parents, and says where they are. Their children are in
-    /// the store, in the stage already, or before them here.
+    /// the store, in the stage already, or before them here. The same object may come any number
+    /// of times.
     ///
     /// # Errors
     /// As [`Backend::submit`], and `io` when the disk is full. None of these objects is in the

@@ -11,6 +11,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("stages: gone when dropped", dropped),
     ("stages: a loss leaves nothing visible to refs", lost),
     ("stages: children across puts", children),
+    ("stages: what comes again", again),
     ("stages: several side by side", side_by_side),
     ("stages: an empty one moves refs", empty),
 ];
@@ -45,6 +46,23 @@ fn invisible(store: &Store) {
         assert_eq!(store.get(key).unwrap().bytes, object.bytes, "keys of a stage stay good");
         assert!(store.has(object.id));
     }
+}
+
+/// Writes hand over what they make, as often as they make it.
+fn again(store: &Store) {
+    let history = store.commit("again", &[]);
+    store.done(vec![store.value("there")], Vec::new());
+    let mut stage = store.backend.stage().unwrap();
+    for _ in 0..2 {
+        let mut objects = history.objects.clone();
+        objects.insert(0, store.value("there"));
+        objects.extend(history.objects.clone());
+        let keys = stage.put(objects.clone()).unwrap();
+        assert!(keys.iter().map(|key| key.hash).eq(objects.iter().map(|object| object.id)));
+    }
+    publish(stage, history.commit, Expected::Absent);
+    assert_eq!(store.read(MAIN), Some(history.commit));
+    assert!(history.objects.iter().all(|object| store.has(object.id)));
 }
 
 fn dropped(store: &Store) {

@@ -148,6 +148,9 @@ fn prefix(format: &Format, len: u64) -> Vec<u8> {
 /// ([`Kind::ChunkIndex`]) under the hash of the value. A range reads the pieces that it needs; a
 /// stream is written and read with a few mebibytes in memory.
 ///
+/// A write reads the pieces of its value that are there already, and compares them, so that damaged
+/// ones are written again: to write a value of 1 GiB once more reads 1 GiB, and stores its index.
+///
 /// Not for git repositories, whose objects have the hashes of their bytes: there, large values are
 /// streamed into packs.
 ///
