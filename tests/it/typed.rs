@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use irmin_core::backend::MemoryBackend;
+use irmin_core::backend::{Backend, FsBackend, FsInit, FsOptions, MemoryBackend, Recorded};
 use irmin_core::contents::as_json::{to_line, to_text};
 use irmin_core::contents::json::{Json, JsonValue};
 use irmin_core::contents::{AsJson, Policies};
+use irmin_core::io::StdIo;
 use irmin_core::{Bytes, Code, Contents, Context, Format, FormatSpec, Merge, Merged, Reason, Repo};
+use irmin_git::{GitBackend, InitOptions, Options};
 use irmin_tests::git_support::fsck;
 use irmin_tests::needs;
 use proptest::prelude::*;
@@ -344,4 +346,49 @@ fn versions_of_a_type_lose_nothing() {
     assert_eq!(after.head().unwrap().map(|commit| commit.id()), head);
     after.merge(&draft, "merge").unwrap().resolved().unwrap();
     assert_eq!(after.get("a").unwrap(), Some(counted(4)));
+}
+
+#[derive(Contents, Clone, PartialEq, Debug)]
+struct Latest<T> {
+    what: T,
+}
+
+fn typed<T: Contents>(store: Arc<dyn Backend>) -> Repo<T> {
+    Repo::new(store, Context::new("ann", || 1)).unwrap().typed().unwrap()
+}
+
+/// The parameters of a type are in its recorded name: who has others does not merge its values.
+#[test]
+fn a_store_tells_the_parameters_of_its_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let contents = Some(Latest::<u8>::TYPE.to_owned());
+    let new = InitOptions { contents: contents.clone(), ..InitOptions::default() };
+    let git = dir.path().join("git");
+    drop(GitBackend::init(&git, &new, &Options::default()).unwrap());
+    let recorded = Recorded { contents, policies: Vec::new() };
+    let spec = FormatSpec { values: Latest::<u8>::VALUES, ..FormatSpec::native() };
+    let new = FsInit { spec, recorded, ..FsInit::default() };
+    let files = Arc::new(StdIo::create(dir.path().join("files")).unwrap());
+    drop(FsBackend::init(files.clone(), &new, &FsOptions::default()).unwrap());
+    let open_git = || Arc::new(GitBackend::open(&git, &Options::default()).unwrap()) as _;
+    let open_files =
+        || Arc::new(FsBackend::open(files.clone(), &FsOptions::default()).unwrap()) as _;
+    let opens: [&dyn Fn() -> Arc<dyn Backend>; 2] = [&open_git, &open_files];
+    for open in opens {
+        let ours = typed::<Latest<u8>>(open());
+        let main = ours.main().unwrap();
+        main.set("a", Latest { what: 1 }, "base").unwrap();
+        let draft = main.fork("draft").unwrap();
+        draft.set("b", Latest { what: 2 }, "theirs").unwrap();
+        main.set("c", Latest { what: 3 }, "ours").unwrap();
+        // Each value could be read as one of these.
+        let other = typed::<Latest<i64>>(open());
+        let draft = other.branch("draft").unwrap();
+        assert_eq!(draft.get("b").unwrap(), Some(Latest { what: 2 }));
+        let refused = other.main().unwrap().merge(&draft, "merge").unwrap_err();
+        assert_eq!(refused.code(), Code::Unsupported);
+        let told = refused.to_string();
+        assert!(told.contains("`latest<u8>`") && told.contains("`latest<i64>`"), "{told}");
+        main.merge(&ours.branch("draft").unwrap(), "merge").unwrap().resolved().unwrap();
+    }
 }
