@@ -217,10 +217,10 @@ impl Dir {
                 |at: &usize| self.child_hash_at(*at).is_some_and(|at| is(self.hash_at(at)));
             // A table may be in the other order than the children: then it is the one before.
             let before = next.checked_sub(2).filter(refers);
-            let ahead = || (next..places).chain(0..next).take(probes).find(refers);
-            let Some(at) = before.or_else(ahead) else { break };
-            let skipped = if before.is_some() { 1 } else { (at + places - next) % places };
-            probes = probes.saturating_sub(skipped.saturating_add(1));
+            let ahead = || (next..places).find(refers).or_else(|| (0..next).find(refers));
+            let Some(at) = before.or_else(ahead).filter(|_| probes > 0) else { break };
+            let probed = if before.is_some() { 1 } else { (at + places - next) % places + 1 };
+            probes = probes.saturating_sub(probed);
             next = at.saturating_add(1);
             new.extend(u32::try_from(at).ok().map(|at| (at, child)));
         }
