@@ -89,7 +89,7 @@ pub use merge::{Merge, Reason};
 pub use name::{BranchName, RefName, TagName};
 pub use object::{
     Child, CommitData, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Kind, Layout, Metadata,
-    Object, Position, Source, TagData, ValueEncoding,
+    Object, Parts, Position, Source, TagData, ValueEncoding,
 };
 pub use path::{IntoPath, Path, Step};
 pub use repo::{

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use irmin_core::backend::{
     Backend, Batch, Counted, Expected, MemoryBackend, RefEdit, StrictMemory, Target, View, Wait,
 };
-use irmin_core::{Bytes, Child, Code, Error, Format, FormatSpec, Key, Kind, Locator, Object};
+use irmin_core::{
+    Bytes, Child, Code, Error, Format, FormatSpec, Key, Kind, Locator, Object, Parts,
+};
 use irmin_tests::conformance::Subject;
 
 fn each_format(run: impl Fn(&str, FormatSpec)) {
@@ -77,7 +79,7 @@ fn pair(format: &Format, text: &str) -> [Object; 2] {
         dir = Some(object);
         Ok(key)
     };
-    format.layout().write(&Nothing, None, &edits, &mut put).unwrap();
+    format.layout().write(&Nothing, None, &Parts::NONE, &edits, &mut put).unwrap();
     [value, dir.unwrap()]
 }
 

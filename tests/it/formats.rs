@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use irmin_core::{
     Dir, Edit, Entry, EntryKind, Error, Format, FormatSpec, Hash, Key, Kind, Metadata, Object,
-    Result, Source,
+    Parts, Result, Source,
 };
 
 /// Objects by their hash, and how often they were asked for.
@@ -81,7 +81,9 @@ impl Store {
 
     pub(crate) fn write(&self, base: Option<Key>, edits: &[Edit<'_>]) -> Result<Key> {
         let base = base.map(|key| self.dir(key)).transpose()?;
-        self.format.layout().write(self, base.as_ref(), edits, &mut |object| Ok(self.put(object)))
+        self.format
+            .layout()
+            .write(self, base.as_ref(), &Parts::NONE, edits, &mut |object| Ok(self.put(object)))
     }
 
     /// Keeps an object that another program made.

@@ -6,19 +6,19 @@ use std::sync::atomic::Ordering;
 
 use irmin_core::object::{LayoutSpec, irmin};
 use irmin_core::{
-    Code, Dir, Edit, Entry, EntryKind, FormatSpec, HashFunction, Key, Metadata, Object, Position,
-    Source,
+    Code, Dir, Edit, Entry, EntryKind, FormatSpec, HashFunction, Key, Metadata, Object, Parts,
+    Position, Source,
 };
 use proptest::prelude::*;
 
 use crate::formats::Store;
 
-type Model = BTreeMap<Vec<u8>, Entry>;
+pub(crate) type Model = BTreeMap<Vec<u8>, Entry>;
 type Change = (Vec<u8>, Option<Entry>, Option<Entry>);
 
 /// Formats that differ in what matters to directories: flat, tries of several shapes, roots that
 /// are leaves, hashes so short that tries run out of bits.
-fn specs() -> Vec<FormatSpec> {
+pub(crate) fn specs() -> Vec<FormatSpec> {
     let trie = |hash, fanout, bound, modes| FormatSpec {
         hash,
         layout: LayoutSpec::Irmin(irmin::Params { fanout, stable_bound: Some(bound), modes }),
@@ -49,28 +49,28 @@ fn kinds(spec: &FormatSpec) -> Vec<EntryKind> {
 }
 
 /// Names that sort differently as files and as directories, and enough to fill tries.
-fn name(n: u16) -> Vec<u8> {
+pub(crate) fn name(n: u16) -> Vec<u8> {
     let odd: [&[u8]; 8] = [b"a", b"a-", b"a.b", b"a0", b"ab", "é".as_bytes(), b"\xFF", b"k"];
     odd.get(usize::from(n)).map_or_else(|| format!("k{n}").into_bytes(), |name| name.to_vec())
 }
 
 /// One batch of edits: names from a range, each set to a small number or removed.
 #[derive(Clone, Debug)]
-struct Batch {
-    start: u16,
-    len: u16,
-    step: u16,
-    value: u8,
+pub(crate) struct Batch {
+    pub(crate) start: u16,
+    pub(crate) len: u16,
+    pub(crate) step: u16,
+    pub(crate) value: u8,
 }
 
-fn batches() -> impl Strategy<Value = Vec<Batch>> {
+pub(crate) fn batches() -> impl Strategy<Value = Vec<Batch>> {
     let batch = (0..400_u16, prop_oneof![3 => 1..4_u16, 1 => 0..300_u16], 1..4_u16, 0..7_u8);
     let batch = batch.prop_map(|(start, len, step, value)| Batch { start, len, step, value });
     prop::collection::vec(batch, 1..7)
 }
 
 /// The edits of a batch, ascending; value 0 or 1 removes.
-fn edits(spec: &FormatSpec, batch: &Batch) -> BTreeMap<Vec<u8>, Option<Entry>> {
+pub(crate) fn edits(spec: &FormatSpec, batch: &Batch) -> BTreeMap<Vec<u8>, Option<Entry>> {
     let kinds = kinds(spec);
     (0..batch.len)
         .map(|i| {
@@ -90,7 +90,7 @@ fn write(store: &Store, base: Option<Key>, edits: &BTreeMap<Vec<u8>, Option<Entr
     store.write(base, &edits).unwrap()
 }
 
-fn rebuild(store: &Store, model: &Model) -> Key {
+pub(crate) fn rebuild(store: &Store, model: &Model) -> Key {
     let all = model.iter().map(|(name, entry)| (name.clone(), Some(*entry))).collect();
     write(store, None, &all)
 }
@@ -220,13 +220,13 @@ proptest! {
             let edits = edits(&spec, &batch);
             let edits: Vec<_> = edits.iter().map(|(name, e)| Edit { name, entry: *e }).collect();
             let mut put = |object: Object| Ok(Key::from(object.id));
-            let _ = layout.write(&store, Some(&dir), &edits, &mut put);
+            let _ = layout.write(&store, Some(&dir), &Parts::NONE, &edits, &mut put);
         }
     }
 }
 
 /// A directory of many entries in the native format.
-fn wide(store: &Store, n: usize) -> Key {
+pub(crate) fn wide(store: &Store, n: usize) -> Key {
     let kind = EntryKind::Value(Metadata::Normal);
     let key = Key::from(store.format.hash().digest(b"v"));
     let entry = Some(Entry { kind, key });

@@ -20,6 +20,7 @@ mod cost;
 mod formats;
 mod formats_bytes;
 mod formats_git;
+mod formats_merge;
 mod formats_model;
 mod formats_vectors;
 mod fs_crash;

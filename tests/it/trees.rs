@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use irmin_core::backend::{Backend, MemoryBackend, StrictMemory};
 use irmin_core::contents::Policies;
+use irmin_core::object::{LayoutSpec, irmin};
 use irmin_core::{Code, Format, FormatSpec, KindedHash, Metadata, Repo, Tree, TreeId, TreeKind};
 use irmin_tests::model::Model;
 use proptest::collection::vec;
@@ -201,6 +202,132 @@ proptest! {
             compare(&stored(&a, &tree), &expected);
         }
         prop_assert!(b.check(&mut |_| ()).unwrap().is_sound());
+    }
+}
+
+/// Edits of directories that are wider than a leaf of their trie.
+fn wide_edits(most: usize) -> impl Strategy<Value = Vec<Edit>> {
+    let name = |n: u8| format!("key-{n}").into_bytes();
+    let path = (0..3_u8, 0..90_u8).prop_map(move |(place, n)| match place {
+        0 => vec![name(n)],
+        1 => vec![b"d".to_vec(), name(n)],
+        _ => vec![b"d".to_vec(), name(n % 9), name(n)],
+    });
+    let leaf = (0..4_u8).prop_map(|n| (vec![b'v', b'0' + n], Metadata::Normal));
+    let edit = prop_oneof![
+        2 => (path.clone(), leaf).prop_map(|(path, leaf)| Edit::Set(path, leaf)),
+        1 => path.prop_map(Edit::Remove),
+    ];
+    vec(edit, 0..most)
+}
+
+fn trie(fanout: u32, bound: u32) -> FormatSpec {
+    let params = irmin::Params { fanout, stable_bound: Some(bound), modes: true };
+    FormatSpec { layout: LayoutSpec::Irmin(params), ..FormatSpec::native() }
+}
+
+/// Formats whose directories are tries early, or never.
+fn tries() -> impl Strategy<Value = FormatSpec> {
+    let specs = vec![FormatSpec::native(), FormatSpec::git(), trie(4, 4), trie(2, 0), trie(8, 20)];
+    prop::sample::select(specs)
+}
+
+/// Two sides that remove what the other one keeps leave nothing, and no directory of nothing.
+#[test]
+fn what_two_sides_empty_together_is_gone() {
+    for spec in [trie(2, 0), trie(2, 2), trie(4, 3), FormatSpec::git()] {
+        let repo = repo(spec);
+        let path = |n: u32| format!("a/b/k{n}");
+        let base = repo.main().unwrap();
+        base.transaction("base", |t| {
+            t.set("c", "kept")?;
+            (0..8).try_for_each(|n| t.set(path(n), "v"))
+        })
+        .unwrap();
+        let base = base.tree().unwrap();
+        // One name may stay, or none.
+        for (mask, stays) in (0..256_u32).flat_map(|mask| [(mask, None), (mask, Some(mask % 8))]) {
+            let without = |mask: u32| {
+                let mut tree = base.clone();
+                for n in (0..8).filter(|n| mask & (1 << n) != 0 && Some(*n) != stays) {
+                    tree.remove(path(n)).unwrap();
+                }
+                repo.commit_tree(&tree, &[], "side").unwrap().tree()
+            };
+            let (ours, theirs) = (without(mask), without(!mask));
+            let merged = Tree::merge(Some(&base), &ours, &theirs, &Policies::default()).unwrap();
+            let mut expected = Model::default();
+            expected.set(&[b"c".to_vec()], (b"kept".to_vec(), Metadata::Normal));
+            if let Some(n) = stays {
+                let steps = path(n).split('/').map(|s| s.as_bytes().to_vec()).collect::<Vec<_>>();
+                expected.set(&steps, (b"v".to_vec(), Metadata::Normal));
+            }
+            let merged = merged.unwrap();
+            assert_eq!(
+                node(&repo, &merged),
+                node(&repo, &tree_of(&expected)),
+                "{mask:b} {stays:?}"
+            );
+            compare(&merged, &expected);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    /// What a merge makes of stored trees is a tree like any other: it is read, compared, edited
+    /// and merged again before anything of it is written.
+    #[test]
+    fn merged_trees_are_trees(
+        base in wide_edits(160),
+        sides in prop_oneof![
+            [wide_edits(5), wide_edits(5), wide_edits(5)],
+            [wide_edits(30), wide_edits(30), wide_edits(12)],
+        ],
+        after in wide_edits(12),
+        spec in tries(),
+    ) {
+        let repo = repo(spec);
+        let edited = |tree: &Tree, model: &Model, edits: &[Edit]| {
+            let (mut tree, mut model) = (tree.clone(), model.clone());
+            edits.iter().for_each(|edit| apply(&mut tree, &mut model, edit, true));
+            (tree, model)
+        };
+        // All read by one handle, as the trees of one history are.
+        let kept = |tree: &Tree| repo.commit_tree(tree, &[], "keep").unwrap().tree();
+        let (base, mbase) = edited(&Tree::empty(), &Model::default(), &base);
+        let base = kept(&base);
+        let [ours, theirs, third] = sides.map(|edits| {
+            let (tree, model) = edited(&base, &mbase, &edits);
+            (kept(&tree), model)
+        });
+        let merge = |ours: &Tree, theirs: &Tree| {
+            Tree::merge(Some(&base), ours, theirs, &Policies::default()).unwrap()
+        };
+        let (expected, conflicts) = Model::merge(Some(&mbase), &ours.1, &theirs.1);
+        let Ok(merged) = merge(&ours.0, &theirs.0) else {
+            prop_assert!(!conflicts.is_empty());
+            return Ok(());
+        };
+        prop_assert!(conflicts.is_empty());
+        // Each of them is the first to look at it.
+        let fresh = || merge(&ours.0, &theirs.0).unwrap();
+        prop_assert_eq!(node(&repo, &fresh()), node(&repo, &tree_of(&expected)));
+        compare(&stored(&repo, &fresh()), &expected);
+        compare(&merged, &expected);
+        compare_diff(&base, &fresh(), (&mbase, &expected));
+        compare_diff(&fresh(), &ours.0, (&expected, &ours.1));
+        let (tree, model) = edited(&fresh(), &expected, &after);
+        compare(&tree, &model);
+        prop_assert_eq!(node(&repo, &tree), node(&repo, &tree_of(&model)));
+        let again = merge(&fresh(), &third.0);
+        let (expected, conflicts) = Model::merge(Some(&mbase), &expected, &third.1);
+        prop_assert_eq!(again.is_ok(), conflicts.is_empty());
+        if let Ok(again) = again {
+            compare(&again, &expected);
+            prop_assert_eq!(node(&repo, &again), node(&repo, &tree_of(&expected)));
+        }
     }
 }
 

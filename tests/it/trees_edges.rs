@@ -40,7 +40,7 @@ fn put_dir(repo: &Repo, entries: &[(&[u8], Entry)]) -> Key {
     let key = repo
         .format()
         .layout()
-        .write(&source, None, &edits, &mut |object| {
+        .write(&source, None, &irmin_core::Parts::NONE, &edits, &mut |object| {
             objects.push(object.clone());
             Ok(object.id.into())
         })

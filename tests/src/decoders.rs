@@ -14,7 +14,7 @@ use irmin_core::containers::{AddWinsSet, BlobLog, Counter, LwwRegister, MergeMap
 use irmin_core::contents::Contents;
 use irmin_core::{
     BranchName, Bytes, Dir, Edit, Entry, Error, Format, FormatSpec, Hash, HashFunction, HashPrefix,
-    Key, Kind, Object, Path, RefName, Result, Revision, Source, Step, TagName,
+    Key, Kind, Object, Parts, Path, RefName, Result, Revision, Source, Step, TagName,
 };
 
 use crate::{
@@ -319,7 +319,7 @@ fn rewrite(format: &Format, read: &Object, entries: &Entries) {
     let edits: Vec<Edit<'_>> =
         entries.iter().map(|(name, entry)| Edit { name, entry: Some(*entry) }).collect();
     let mut written: Vec<Object> = Vec::new();
-    let root = format.layout().write(&Nothing, None, &edits, &mut |object| {
+    let root = format.layout().write(&Nothing, None, &Parts::NONE, &edits, &mut |object| {
         let key = Key::from(object.id);
         written.push(object);
         Ok(key)

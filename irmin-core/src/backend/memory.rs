@@ -370,7 +370,7 @@ impl Stage for MemoryStage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Source};
+    use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Parts, Source};
     use alloc::string::String;
     use alloc::vec;
 
@@ -426,7 +426,8 @@ mod tests {
             Ok(key)
         };
         let layout = store.format().layout();
-        let key = layout.write(&Dirs(store), base.as_deref(), &edits, &mut put).unwrap();
+        let key =
+            layout.write(&Dirs(store), base.as_deref(), &Parts::NONE, &edits, &mut put).unwrap();
         let dirs: Vec<Arc<Dir>> = objects.iter().filter_map(|o| o.own_dir().cloned()).collect();
         store.publish(Batch { objects, ..Batch::default() }).unwrap();
         let mut count = 0;

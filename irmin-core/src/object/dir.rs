@@ -349,6 +349,14 @@ impl Dir {
         Entry { kind: item.kind, key: self.key_at(item.hash_at) }
     }
 
+    /// The entry at a place among those of this object.
+    pub(crate) fn entry_at(&self, at: usize) -> Option<Entry> {
+        match &self.body {
+            Body::Entries(items) => items.get(at).map(|item| self.entry(item)),
+            Body::Slots(_) => None,
+        }
+    }
+
     /// The bytes of the hash at an offset that is in the table.
     pub(crate) fn hash_at(&self, at: u32) -> &[u8] {
         slice(&self.bytes, at, u32::from(self.hash_len))

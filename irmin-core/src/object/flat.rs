@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use super::dir::{Body, Item};
 use super::items::Items;
-use super::layout::{OnChange, OnEntry};
+use super::layout::{OnChange, OnEntry, OnTriple};
 use super::{Dir, Edit, Entry, EntryKind, Position};
 use crate::error::{Code, Error, Result};
 use crate::id::{Key, Locator};
@@ -133,6 +133,56 @@ pub(crate) fn diff_sorted<'a>(
             (Some((da, ia)), None) => f(da.name(ia), Some(da.entry(ia)), None)?,
             (None, Some((db, ib))) => f(db.name(ib), None, Some(db.entry(ib)))?,
             (None, None) => {}
+        }
+    }
+}
+
+/// Calls `f` for the names whose entries differ between a base and theirs, with where they are,
+/// ascending.
+pub(crate) fn triples(
+    base: &Dir,
+    ours: &Dir,
+    theirs: &Dir,
+    f: &mut OnTriple<'_>,
+) -> ControlFlow<()> {
+    let tables = (base.entries(), ours.entries(), theirs.entries());
+    let (Some(old), Some(own), Some(new)) = tables else { return ControlFlow::Continue(()) };
+    let mut tell = |name: &[u8], b: Option<usize>, t: Option<usize>| {
+        // Where hashes alone differ the place is the same.
+        let o = b.filter(|_| own.is(old)).or_else(|| own.find(&ours.bytes, name));
+        f(name, [b.map(|at| (base, at)), o.map(|at| (ours, at)), t.map(|at| (theirs, at))])
+    };
+    if old.is(new) {
+        for (at, item) in old.iter().enumerate() {
+            if base.hash_bytes(item) != theirs.hash_bytes(item) {
+                tell(base.name(item), Some(at), Some(at))?;
+            }
+        }
+        return ControlFlow::Continue(());
+    }
+    let (mut left, mut right) = (old.iter().enumerate(), new.iter().enumerate());
+    let (mut l, mut r) = (left.next(), right.next());
+    loop {
+        let order = match (l, r) {
+            (None, None) => return ControlFlow::Continue(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((_, a)), Some((_, b))) => base.name(a).cmp(theirs.name(b)),
+        };
+        let (a, b) = (l.filter(|_| order.is_le()), r.filter(|_| order.is_ge()));
+        let place = |found: Option<(usize, &Item)>| found.map(|(at, _)| at);
+        match (a, b) {
+            (Some((_, x)), Some((_, y)))
+                if x.kind == y.kind && base.hash_bytes(x) == theirs.hash_bytes(y) => {}
+            (Some((_, x)), _) => tell(base.name(x), place(a), place(b))?,
+            (None, Some((_, y))) => tell(theirs.name(y), None, place(b))?,
+            (None, None) => {}
+        }
+        if a.is_some() {
+            l = left.next();
+        }
+        if b.is_some() {
+            r = right.next();
         }
     }
 }

@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use bytes::Bytes;
 
-use super::{Child, CommitData, Kind, Layout, Object, TagData, git, irmin};
+use super::{Child, CommitData, Kind, Layout, Object, Parts, TagData, git, irmin};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::Key;
@@ -242,7 +242,7 @@ impl Format {
     /// None in practice: an empty directory needs no source.
     pub fn empty_dir(&self) -> Result<(Key, Option<Object>)> {
         let mut object = None;
-        let key = self.layout.write(&NoSource, None, &[], &mut |new| {
+        let key = self.layout.write(&NoSource, None, &Parts::NONE, &[], &mut |new| {
             let key = Key::from(new.id);
             object = Some(new);
             Ok(key)

@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Child, CommitData, Dir, Entry, Kind, Object, TagData};
+use super::{Child, CommitData, Dir, Entry, Kind, Object, Parts, TagData};
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
 
@@ -61,6 +61,10 @@ pub type OnEntry<'a> = dyn FnMut(&Position, &[u8], Entry) -> ControlFlow<()> + '
 
 /// What a diff calls: a name, and its entry on either side.
 pub type OnChange<'a> = dyn FnMut(&[u8], Option<Entry>, Option<Entry>) -> ControlFlow<()> + 'a;
+
+/// What a merge calls: a name, and in which objects and at which of their places its entries are in
+/// the base, in ours and in theirs.
+pub type OnTriple<'a> = dyn FnMut(&[u8], [Option<(&Dir, usize)>; 3]) -> ControlFlow<()> + 'a;
 
 /// What a layout hands new objects to, children first; it answers where they are.
 pub type Put<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
@@ -131,8 +135,37 @@ pub trait Layout: Send + Sync + Debug {
         f: &mut OnChange<'_>,
     ) -> Result<()>;
 
-    /// Applies edits (ascending names, each once) to a directory, hands every new object to `put`
-    /// children first, and returns the key of the root object.
+    /// Calls `f` for the names whose entries differ between the base and theirs, of a base, ours and
+    /// theirs, in no order; but where only they changed a part of the directory, which then is in
+    /// the merge as they have it, its names are not looked at: it is in the answer.
+    ///
+    /// # Errors
+    /// Those of the source.
+    fn merge(
+        &self,
+        source: &dyn Source,
+        versions: [&Arc<Dir>; 3],
+        f: &mut OnTriple<'_>,
+    ) -> Result<Parts>;
+
+    /// Calls `f` for every name whose entry in a directory is not that which it has in some parts:
+    /// with both, in no order.
+    ///
+    /// # Errors
+    /// Those of the source; `corrupt_object` for parts of another directory.
+    fn diff_parts(
+        &self,
+        _source: &dyn Source,
+        _dir: &Dir,
+        _parts: &Parts,
+        _f: &mut OnChange<'_>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Puts parts into a directory in the place of its own, applies edits (ascending names, each
+    /// once) to what is in no such part, hands every new object to `put` children first, and returns
+    /// the key of the root object.
     ///
     /// Edits that change nothing return the key of `base` and put nothing. The result may be the
     /// empty directory, which is an object like any other.
@@ -144,6 +177,7 @@ pub trait Layout: Send + Sync + Debug {
         &self,
         source: &dyn Source,
         base: Option<&Dir>,
+        parts: &Parts,
         edits: &[Edit<'_>],
         put: &mut Put<'_>,
     ) -> Result<Key>;

@@ -18,6 +18,7 @@ pub mod git;
 pub mod irmin;
 mod items;
 mod layout;
+mod parts;
 mod tag;
 
 use alloc::sync::Arc;
@@ -33,7 +34,8 @@ use crate::numbers::Hashed;
 pub use commit::CommitData;
 pub use dir::{Dir, Entry, EntryKind, Metadata};
 pub use format::{Format, FormatSpec, LayoutSpec, ValueEncoding};
-pub use layout::{Edit, Layout, OnChange, OnEntry, Position, Put, Source};
+pub use layout::{Edit, Layout, OnChange, OnEntry, OnTriple, Position, Put, Source};
+pub use parts::Parts;
 pub use tag::TagData;
 
 /// What an object is.

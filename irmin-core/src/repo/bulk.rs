@@ -21,7 +21,9 @@ use crate::id::Key;
 use crate::io::Read;
 use crate::limits;
 use crate::lock::Mutex;
-use crate::object::{CommitData, Dir, Edit, Entry, EntryKind, Kind, Object, Source, TagData};
+use crate::object::{
+    CommitData, Dir, Edit, Entry, EntryKind, Kind, Object, Parts, Source, TagData,
+};
 use crate::path::{Path, Step};
 use crate::tree::Store;
 
@@ -284,7 +286,9 @@ impl Bulk<'_> {
             Some(key) => Source::load(self, &[key])?.pop(),
             None => None,
         };
-        self.store.layout().write(self, base.as_deref(), &edits, &mut |object| self.put(object))
+        self.store
+            .layout()
+            .write(self, base.as_deref(), &Parts::NONE, &edits, &mut |object| self.put(object))
     }
 
     fn sealed(&self, inside: Directory) -> Result<Option<Entry>> {

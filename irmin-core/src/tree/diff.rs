@@ -137,7 +137,7 @@ impl Edited {
     fn known_hash(&self) -> Option<Hash> {
         match (self.sealed.get(), &self.base) {
             (Some((_, key)), _) => Some(key.hash),
-            (None, Some(base)) if self.edits.is_empty() => Some(base.key().hash),
+            (None, Some(base)) if self.is_unchanged() => Some(base.key().hash),
             _ => None,
         }
     }
@@ -154,7 +154,7 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
     let mut names: Vec<(Step, Seen)> = Vec::new();
     changed_below(old.as_ref(), new.as_ref(), &mut names)?;
     for place in [&old, &new].into_iter().flatten() {
-        let edits = place.edits().into_iter().flatten();
+        let edits = place.edits()?.into_iter().flatten();
         names.extend(edits.map(|(step, _)| (step.clone(), Seen::Edited)));
     }
     // An edit counts, whatever is below it.

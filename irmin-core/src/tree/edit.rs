@@ -1,13 +1,16 @@
 //! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
-use super::raw::{Edited, Link, Place, Raw, Slot, pruned};
+use super::edits::Edits;
+use super::raw::{Edited, Link, Place, Raw, Slot, pruned, too_many};
 use super::store::Store;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
-use crate::object::Dir;
+use crate::object::{Dir, Parts};
 use crate::path::{Path, Step};
 
 impl Raw {
@@ -41,6 +44,17 @@ impl Raw {
             self.root = Slot::Node(Link::empty());
         }
         self.put_below(path.steps(), Some(slot))
+    }
+
+    /// The directory at a path, ready to be changed; what is on the way becomes one.
+    pub(super) fn edit_at(&mut self, path: &Path) -> Result<&mut Edited> {
+        let store = self.store.as_ref();
+        let Slot::Node(link) = &mut self.root else { return Err(just_made()) };
+        let mut edited = make_mut(link, store)?;
+        for step in path.steps() {
+            edited = make_mut(edited.child_mut(step, store)?, store)?;
+        }
+        Ok(edited)
     }
 
     /// Makes what these steps lead to what it should be, and what is on the way a directory.
@@ -94,12 +108,12 @@ fn make_mut<'a>(link: &'a mut Link, store: Option<&Arc<Store>>) -> Result<&'a mu
     let fresh = match &*link {
         Link::Edited(edited) => match (edited.sealed.get(), store) {
             // Written since: go on from there, with an empty overlay, unless it is not at hand.
-            (Some((id, key)), Some(store)) if *id == store.id() => match store.dir(*key) {
+            (Some((id, key)), Some(own)) if *id == own.id() => match own.dir(*key) {
                 Ok(dir) => Some(Edited::over(dir)),
-                Err(e) if !e.missing().is_empty() => None,
+                Err(e) if !e.missing().is_empty() => edited.without_parts(store)?,
                 Err(e) => return Err(e),
             },
-            _ => None,
+            _ => edited.without_parts(store)?,
         },
         Link::Stored(key) => {
             let place = Place { link, store };
@@ -145,6 +159,66 @@ impl Edited {
         edited
     }
 
+    /// Whether it is what its base is.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.edits.is_empty() && self.parts.is_none()
+    }
+
+    /// The changed names, those in parts of other versions included.
+    pub(super) fn by_name(&self, store: Option<&Arc<Store>>) -> Result<&Edits> {
+        if let Some(named) = self.named.get() {
+            return Ok(named);
+        }
+        let (Some(base), false) = (&self.base, self.parts.is_none()) else {
+            return Ok(&self.edits);
+        };
+        let store = store.ok_or_else(|| Error::missing_objects(alloc::vec![base.key()]))?;
+        let mut named: BTreeMap<Step, Option<Slot>> = BTreeMap::new();
+        let limit = store.limits().entries;
+        store.layout().diff_parts(&**store, base, &self.parts, &mut |name, _, entry| {
+            named.insert(Step::foreign(name), entry.map(Slot::from));
+            if named.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if named.len() > limit {
+            return Err(too_many(u64::try_from(named.len()).unwrap_or(u64::MAX), limit));
+        }
+        named.extend(self.edits.iter().map(|(step, slot)| (step.clone(), slot.clone())));
+        let mut all = Edits::default();
+        for (step, slot) in named {
+            if let Err(gap) = all.find(&step) {
+                all.insert(gap, step, slot);
+            }
+        }
+        Ok(self.named.get_or_init(|| all))
+    }
+
+    /// The same with names in the place of parts, so that any of them may be changed; nothing where
+    /// there are no parts.
+    fn without_parts(&self, store: Option<&Arc<Store>>) -> Result<Option<Self>> {
+        if self.parts.is_none() {
+            return Ok(None);
+        }
+        let mut edited = Edited::default();
+        edited.base.clone_from(&self.base);
+        edited.edits = self.by_name(store)?.clone();
+        edited.len = self.len;
+        Ok(Some(edited))
+    }
+
+    /// Puts parts of another version in the place of its own; no name in them may be changed before.
+    ///
+    /// `over` is the directory that they are parts of another version of.
+    pub(super) fn take_over(&mut self, over: &Dir, parts: Parts) -> Result<()> {
+        if self.base.as_deref().is_none_or(|base| base.key() != over.key()) {
+            let why = "the directory is another one than that which was merged";
+            return Err(Error::new(Code::InvalidArgument, why));
+        }
+        let len = self.len.checked_add_signed(parts.grow_by());
+        self.len = len.ok_or_else(|| miscounted(self.base.as_deref()))?;
+        self.parts = parts;
+        Ok(())
+    }
+
     /// The directory of a name, made if there is none.
     fn child_mut(&mut self, step: &[u8], store: Option<&Arc<Store>>) -> Result<&mut Link> {
         let Edited { base, edits, len, .. } = self;
@@ -171,8 +245,18 @@ impl Edited {
 
     /// Sets or removes a name.
     fn put(&mut self, step: &[u8], slot: Option<Slot>, store: Option<&Arc<Store>>) -> Result<()> {
+        let existed = |base: Option<&Dir>| Ok(stored(base, step, store)?.is_some());
+        self.put_over(Step::foreign(step), slot, existed)
+    }
+
+    /// Sets or removes a name, of which `existed` says whether the base has it.
+    pub(super) fn put_over(
+        &mut self,
+        step: Step,
+        slot: Option<Slot>,
+        existed: impl FnOnce(Option<&Dir>) -> Result<bool>,
+    ) -> Result<()> {
         let Edited { base, edits, len, .. } = self;
-        let step = Step::foreign(step);
         match edits.find(&step) {
             Ok(at) => {
                 let old = edits.at_mut(at).ok_or_else(just_made)?;
@@ -180,7 +264,7 @@ impl Edited {
                 *old = slot;
             }
             Err(gap) => {
-                let existed = stored(base.as_deref(), step.as_bytes(), store)?.is_some();
+                let existed = existed(base.as_deref())?;
                 if slot.is_some() || existed {
                     count(len, base.as_deref(), slot.is_some(), existed)?;
                     edits.insert(gap, step, slot);
@@ -213,14 +297,19 @@ fn opened(base: Option<&Dir>, step: &[u8], store: Option<&Arc<Store>>) -> Result
 /// Counts one name: what a stored directory says of its length may be a lie.
 fn count(len: &mut u64, base: Option<&Dir>, there: bool, existed: bool) -> Result<()> {
     let more = len.checked_add(u64::from(there));
-    *len = more.and_then(|len| len.checked_sub(u64::from(existed))).ok_or_else(|| match base {
+    let counted = more.and_then(|len| len.checked_sub(u64::from(existed)));
+    *len = counted.ok_or_else(|| miscounted(base))?;
+    Ok(())
+}
+
+fn miscounted(base: Option<&Dir>) -> Error {
+    match base {
         Some(base) => {
             let why = "it has not as many entries as it says";
             Error::corrupt("directory", &base.key().hash, why)
         }
         None => Error::new(Code::PayloadTooLarge, "a directory has too many entries to count"),
-    })?;
-    Ok(())
+    }
 }
 
 impl Place<'_> {

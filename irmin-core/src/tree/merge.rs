@@ -2,21 +2,25 @@
 //!
 //! The result is that of merging every key (its value and metadata) on its own, where an absent
 //! directory is an empty one, and one clash: a key that ends up a value and a directory at once.
-//! It costs two diffs against the base: a name that only one side changed is taken from that side
-//! whole, whatever is below it, and the result is the tree of one side with the changes of the
-//! other on top.
+//! A name that only one side changed is taken from that side whole, whatever is below it, and the
+//! result is the tree of one side with the changes of the other on top. Directories that are stored
+//! are compared all three together, and of these even parts are taken whole; where some of it is in
+//! memory, or of several stores, it takes two diffs against the base.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::diff::{Pair, changed, same, same_contents, split};
 use super::raw::{Link, Raw, Slot, Value};
+use super::stored::{Both, Versions};
 use super::visits::{Visits, check_path};
 use crate::error::{Code, Error, Result};
 use crate::merge::Reason;
-use crate::object::Metadata;
+use crate::object::{Dir, Metadata, Parts};
 use crate::path::{Path, Step};
 use crate::sort;
 
@@ -82,6 +86,7 @@ pub(crate) fn merge(
         conflicts: Vec::new(),
         clashes: 0,
         visits: &mut visits,
+        parts: Vec::new(),
     };
     let root = Triple {
         path: Path::root(),
@@ -95,11 +100,18 @@ pub(crate) fn merge(
 }
 
 /// One key on three sides.
-struct Triple {
-    path: Path,
-    base: Option<Raw>,
-    ours: Option<Raw>,
-    theirs: Option<Raw>,
+pub(super) struct Triple {
+    pub(super) path: Path,
+    pub(super) base: Option<Raw>,
+    pub(super) ours: Option<Raw>,
+    pub(super) theirs: Option<Raw>,
+}
+
+/// What is still to be merged.
+enum Task {
+    Key(Box<Triple>),
+    /// Stored directories, of the store of the result.
+    Dirs(Path, Versions),
 }
 
 struct Merge<'a> {
@@ -110,6 +122,9 @@ struct Merge<'a> {
     conflicts: Vec<RawConflict>,
     clashes: usize,
     visits: &'a mut Visits,
+    /// What directories of the result take over from theirs, each with what it is in ours; those
+    /// below another one after it.
+    parts: Vec<(Path, Arc<Dir>, Parts)>,
 }
 
 /// The outcome of one key's value.
@@ -122,8 +137,15 @@ enum Merged {
 impl Merge<'_> {
     /// Merges a key and, breadth first, all that is below it.
     fn key(&mut self, root: Triple) -> Result<()> {
-        let mut queue = VecDeque::from([root]);
-        while let Some(triple) = queue.pop_front() {
+        let mut queue = VecDeque::from([Task::Key(Box::new(root))]);
+        while let Some(task) = queue.pop_front() {
+            let triple = match task {
+                Task::Key(triple) => *triple,
+                Task::Dirs(path, versions) => {
+                    self.stored(&path, &versions, &mut queue)?;
+                    continue;
+                }
+            };
             check_path(&triple.path, triple.path.depth())?;
             let is_dir =
                 |raw: &Option<Raw>| matches!(raw, None | Some(Raw { root: Slot::Node(_), .. }));
@@ -133,12 +155,19 @@ impl Merge<'_> {
                 self.leaf(triple)?;
             }
         }
+        // Those below first: what has parts is not changed any more.
+        for (path, ours, parts) in core::mem::take(&mut self.parts).into_iter().rev() {
+            self.result.edit_at(&path)?.take_over(&ours, parts)?;
+        }
         Ok(())
     }
 
     /// Merges a key that is a directory, or nothing, on all sides: queues the names that both
     /// sides changed, and takes over those that only they changed.
-    fn dir(&mut self, triple: &Triple, queue: &mut VecDeque<Triple>) -> Result<()> {
+    fn dir(&mut self, triple: &Triple, queue: &mut VecDeque<Task>) -> Result<()> {
+        if let Some(versions) = Versions::of(triple, self.result.store.as_ref())? {
+            return self.stored(&triple.path, &versions, queue);
+        }
         let base = triple.base.as_ref();
         let theirs = changed(base, triple.theirs.as_ref())?;
         if theirs.is_empty() {
@@ -164,7 +193,51 @@ impl Merge<'_> {
             {
                 continue;
             }
-            queue.push_back(Triple { path, base: old, ours: our, theirs: new });
+            let triple = Triple { path, base: old, ours: our, theirs: new };
+            queue.push_back(Task::Key(Box::new(triple)));
+        }
+        Ok(())
+    }
+
+    /// As [`Merge::dir`], of directories that are stored: all three are compared together, and parts
+    /// that only they changed are taken over without a look at names.
+    fn stored(
+        &mut self,
+        path: &Path,
+        versions: &Versions,
+        queue: &mut VecDeque<Task>,
+    ) -> Result<()> {
+        check_path(path, path.depth())?;
+        let Some(store) = self.result.store.clone() else { return Ok(()) };
+        let found = versions.compare(&store, self.values.idempotent())?;
+        self.visits.add(Some(&store), found.met())?;
+        if !found.taken.is_empty() {
+            let dir = self.result.edit_at(path)?;
+            for (step, slot, existed) in found.taken {
+                check_step(path, &step)?;
+                dir.put_over(step, Some(slot), |_| Ok(existed))?;
+            }
+        }
+        for step in found.removed {
+            check_step(path, &step)?;
+            self.take(&path.child(step.as_bytes()), None)?;
+        }
+        for (step, both) in found.both {
+            check_step(path, &step)?;
+            let path = path.child(step.as_bytes());
+            queue.push_back(match both {
+                Both::Dirs(versions) => Task::Dirs(path, versions),
+                Both::Slots(slots) => {
+                    let [base, ours, theirs] = *slots;
+                    let raw =
+                        |slot: Option<Slot>| Some(Raw { root: slot?, store: Some(store.clone()) });
+                    let (base, ours, theirs) = (raw(base), raw(ours), raw(theirs));
+                    Task::Key(Box::new(Triple { path, base, ours, theirs }))
+                }
+            });
+        }
+        if !found.parts.is_none() {
+            self.parts.push((path.clone(), versions.ours.clone(), found.parts));
         }
         Ok(())
     }
@@ -222,6 +295,7 @@ impl Merge<'_> {
             conflicts: Vec::new(),
             clashes: self.clashes + 1,
             visits: &mut *self.visits,
+            parts: Vec::new(),
         };
         let path = dirs.path.clone();
         nested.key(dirs)?;

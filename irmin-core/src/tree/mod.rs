@@ -16,6 +16,7 @@ mod raw;
 mod reader;
 mod seal;
 mod store;
+mod stored;
 mod visits;
 
 use alloc::collections::BTreeSet;

@@ -58,7 +58,7 @@ impl Place<'_> {
         }
         let base = self.base()?;
         let mut last = None;
-        let added = self.edits().map(|edits| match after {
+        let added = self.edits()?.map(|edits| match after {
             Some(Cursor(Spot::Added(from))) => edits.after(from),
             _ => edits.iter(),
         });
@@ -97,8 +97,9 @@ impl Place<'_> {
         if limit == 0 {
             return Ok(after);
         }
+        let edits = self.edits()?;
         store.layout().scan(&**store, &base, after.as_ref(), &mut |position, name, entry| {
-            let slot = match self.edits().and_then(|edits| edits.get(name)) {
+            let slot = match edits.and_then(|edits| edits.get(name)) {
                 Some(slot) => slot.clone(),
                 None => Some(Slot::from(entry)),
             };

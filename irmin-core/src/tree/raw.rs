@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::Key;
 use crate::lock::OnceLock;
-use crate::object::{Dir, Entry, EntryKind, Metadata, Source};
+use crate::object::{Dir, Entry, EntryKind, Metadata, Parts, Source};
 use crate::path::{Path, Step};
 
 /// A directory of a tree.
@@ -42,8 +42,12 @@ pub(crate) struct Foreign {
 pub(crate) struct Edited {
     /// The stored directory below the overlay.
     pub(crate) base: Option<Arc<Dir>>,
-    /// The changed names.
-    pub(crate) edits: Edits,
+    /// What stands below the overlay instead of parts of it: no changed name is in one of these.
+    pub(super) parts: Parts,
+    /// The changed names, with those in the parts, once somebody asked for them.
+    pub(super) named: OnceLock<Edits>,
+    /// The changed names that are in none of the parts.
+    pub(super) edits: Edits,
     /// The number of entries, overlay included.
     pub(crate) len: u64,
     /// Where it is, in the store of that id, once it was written there.
@@ -102,7 +106,9 @@ impl Edited {
     fn take_below(&mut self, below: &mut Vec<Link>) {
         let is_below =
             |slot: &mut Slot| matches!(slot, Slot::Node(Link::Edited(_) | Link::Foreign(_)));
-        for slot in self.edits.slots_mut() {
+        let mut named = self.named.take();
+        let named = named.iter_mut().flat_map(Edits::slots_mut);
+        for slot in self.edits.slots_mut().chain(named) {
             if let Some(Slot::Node(link)) = slot.take_if(is_below) {
                 below.push(link);
             }
@@ -133,7 +139,7 @@ impl Raw {
         while let Some(step) = steps.next() {
             let Slot::Node(link) = slot else { return Ok(None) };
             let place = link.resolve(store);
-            match place.edits().and_then(|edits| edits.get(step)) {
+            match place.edits()?.and_then(|edits| edits.get(step)) {
                 Some(Some(below)) => (slot, store) = (below, place.store),
                 Some(None) => return Ok(None),
                 None => return place.find_stored(step, steps),
@@ -210,17 +216,17 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The edits on top of the base.
-    pub(crate) fn edits(&self) -> Option<&'a Edits> {
+    /// The edits on top of the base, those included that parts of other versions stand for.
+    pub(crate) fn edits(&self) -> Result<Option<&'a Edits>> {
         match self.link {
-            Link::Edited(edited) => Some(&edited.edits),
-            _ => None,
+            Link::Edited(edited) => edited.by_name(self.store).map(Some),
+            _ => Ok(None),
         }
     }
 
     /// The slot of a name.
     pub(crate) fn slot(&self, step: &[u8]) -> Result<Option<Slot>> {
-        if let Some(slot) = self.edits().and_then(|edits| edits.get(step)) {
+        if let Some(slot) = self.edits()?.and_then(|edits| edits.get(step)) {
             return Ok(slot.clone());
         }
         let Some(base) = self.base()? else { return Ok(None) };
@@ -286,7 +292,7 @@ impl<'a> Place<'a> {
             }
         }
         listed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let Some(edits) = self.edits().filter(|edits| !edits.is_empty()) else {
+        let Some(edits) = self.edits()?.filter(|edits| !edits.is_empty()) else {
             return Ok(listed);
         };
         let mut all = Vec::with_capacity(listed.len().saturating_add(edits.len()));

@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::Key;
 use crate::limits;
-use crate::object::{Edit, Entry, EntryKind, Metadata, Object};
+use crate::object::{Edit, Entry, EntryKind, Metadata, Object, Parts};
 use crate::path::Step;
 
 /// What takes new objects, children first, and says where they are: an object may come again where
@@ -199,7 +199,8 @@ impl<'a> Sealer<'a> {
         if len > limit as u64 && base.is_none_or(|base| len > base.len()) {
             return Err(too_many(len, limit));
         }
-        let key = self.store.layout().write(&**self.store, base, edits, self.put)?;
+        let parts = node.map_or(&Parts::NONE, |node| &node.parts);
+        let key = self.store.layout().write(&**self.store, base, parts, edits, self.put)?;
         if let Some(node) = node.filter(|_| !self.hashing) {
             self.sealed.push((node.clone(), key));
         }

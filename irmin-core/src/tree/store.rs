@@ -207,7 +207,7 @@ impl Store {
     }
 
     /// What a place in a directory refers to, if the backend keeps it decoded.
-    fn resident(&self, dir: &Dir, at: usize) -> Option<Arc<Dir>> {
+    pub(super) fn resident(&self, dir: &Dir, at: usize) -> Option<Arc<Dir>> {
         if let Some(child) = dir.child(at) {
             return Some(child.clone());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use irmin_core::backend::{Backend, Batch, Expected, Note, Published, RefEdit, Target, View, Wait};
 use irmin_core::{
     CommitData, Dir, Edit, Entry, EntryKind, Error, Format, Hash, Info, Key, Metadata, Object,
-    RefName, Result, Source,
+    Parts, RefName, Result, Source,
 };
 
 /// A store under test.
@@ -70,7 +70,7 @@ impl Store {
             Ok(key)
         };
         let layout = self.format().layout();
-        let key = layout.write(self, base.as_deref(), &edits, &mut put).unwrap();
+        let key = layout.write(self, base.as_deref(), &Parts::NONE, &edits, &mut put).unwrap();
         (key, objects)
     }
 

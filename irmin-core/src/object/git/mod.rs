@@ -16,9 +16,10 @@ use core::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 
-use super::layout::{OnChange, OnEntry, Put};
+use super::layout::{OnChange, OnEntry, OnTriple, Put};
 use super::{
-    Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Position, Source, TagData, flat,
+    Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Parts, Position, Source, TagData,
+    flat,
 };
 use crate::error::{Error, Result};
 use crate::hash::{Hash, HashFunction};
@@ -83,10 +84,22 @@ impl Layout for GitLayout {
         Ok(())
     }
 
+    fn merge(
+        &self,
+        _: &dyn Source,
+        [base, ours, theirs]: [&Arc<Dir>; 3],
+        f: &mut OnTriple<'_>,
+    ) -> Result<Parts> {
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) =
+            flat::triples(base, ours, theirs, f);
+        Ok(Parts::NONE)
+    }
+
     fn write(
         &self,
         _: &dyn Source,
         base: Option<&Dir>,
+        _: &Parts,
         edits: &[Edit<'_>],
         put: &mut Put<'_>,
     ) -> Result<Key> {

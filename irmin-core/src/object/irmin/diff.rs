@@ -15,7 +15,7 @@ use crate::object::{Dir, Source};
 
 /// One side of a comparison at some place of the trie.
 #[derive(Clone)]
-enum Side<'a> {
+pub(super) enum Side<'a> {
     /// Nothing is there.
     Empty,
     /// A part that is not loaded yet: what a slot of an inner node refers to.
@@ -68,10 +68,10 @@ impl<'a> Side<'a> {
 }
 
 /// A pair to compare.
-struct Task<'a> {
-    depth: u32,
-    a: Side<'a>,
-    b: Side<'a>,
+pub(super) struct Task<'a> {
+    pub(super) depth: u32,
+    pub(super) a: Side<'a>,
+    pub(super) b: Side<'a>,
 }
 
 /// How many pairs are looked at together: their parts are loaded in one batch.
@@ -87,7 +87,17 @@ pub(super) fn diff(
     if a.map(Dir::key) == b.map(Dir::key) {
         return Ok(());
     }
-    let mut tasks = Vec::from([Task { depth: 0, a: Side::root(a), b: Side::root(b) }]);
+    let root = Task { depth: 0, a: Side::root(a), b: Side::root(b) };
+    compare(layout, source, Vec::from([root]), f)
+}
+
+/// Calls `f` for the names whose entries differ in what pairs are about, the last pair first.
+pub(super) fn compare(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    mut tasks: Vec<Task<'_>>,
+    f: &mut OnChange<'_>,
+) -> Result<()> {
     while !tasks.is_empty() {
         let mut batch = tasks.split_off(tasks.len().saturating_sub(AT_ONCE));
         load(source, &mut batch)?;

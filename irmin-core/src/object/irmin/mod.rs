@@ -7,6 +7,7 @@
 
 mod commit;
 mod diff;
+mod merge;
 mod node;
 mod order;
 pub(super) mod varint;
@@ -19,8 +20,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::format::ValueEncoding;
-use super::layout::{OnChange, OnEntry, Put};
-use super::{Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Position, Source};
+use super::layout::{OnChange, OnEntry, OnTriple, Put};
+use super::{Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Parts, Position, Source};
 use crate::error::{Error, Result};
 use crate::hash::HashFunction;
 use crate::id::Key;
@@ -117,14 +118,34 @@ impl Layout for IrminLayout {
         diff::diff(self, source, a, b, f)
     }
 
+    fn merge(
+        &self,
+        source: &dyn Source,
+        versions: [&Arc<Dir>; 3],
+        f: &mut OnTriple<'_>,
+    ) -> Result<Parts> {
+        merge::merge(self, source, versions, f)
+    }
+
+    fn diff_parts(
+        &self,
+        source: &dyn Source,
+        dir: &Dir,
+        parts: &Parts,
+        f: &mut OnChange<'_>,
+    ) -> Result<()> {
+        parts.node().map_or(Ok(()), |node| merge::diff_parts(self, source, dir, node, f))
+    }
+
     fn write(
         &self,
         source: &dyn Source,
         base: Option<&Dir>,
+        parts: &Parts,
         edits: &[Edit<'_>],
         put: &mut Put<'_>,
     ) -> Result<Key> {
-        write::write(self, source, base, edits, put)
+        write::write(self, source, base, parts, edits, put)
     }
 
     fn value_header(&self, _: u64) -> Bytes {

@@ -109,7 +109,7 @@ pub(super) fn open(
 }
 
 /// The object that has the entry of a name if there is one.
-fn leaf<'a>(
+pub(super) fn leaf<'a>(
     layout: &IrminLayout,
     source: &dyn Source,
     dir: &'a Dir,

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
+use crate::object::parts::{Node, Other, Parts};
 use crate::object::{Dir, Edit, Kind, Object, Source};
 use crate::sort;
 
@@ -23,12 +24,14 @@ pub(super) fn write(
     layout: &IrminLayout,
     source: &dyn Source,
     base: Option<&Dir>,
+    parts: &Parts,
     edits: &[Edit<'_>],
     put: &mut Put<'_>,
 ) -> Result<Key> {
     flat::check_edits(edits)?;
     match base {
-        Some(dir) if is_inner(dir) => Editor::new(layout, source, edits).write(dir, put),
+        Some(dir) if is_inner(dir) => Editor::new(layout, source, edits).write(dir, parts, put),
+        Some(dir) if !parts.is_none() => Err(not_there(&dir.key())),
         _ => write_entries(layout, base, edits, put),
     }
 }
@@ -137,21 +140,34 @@ impl Builder<'_, '_> {
 struct Visit<'a> {
     dir: Held<'a>,
     depth: u32,
-    /// Which edits lead here, as a range of [`Editor::edits`].
-    edits: Range<usize>,
-    /// The visit of the part above, and the slot in which this one is there.
-    parent: Option<(usize, u32)>,
+    lead: Lead<'a>,
     /// How many entries it will have, and whether any will be different.
     len: u64,
     changed: bool,
     /// The visits of the parts below, in the order of slots.
     below: Vec<(u32, usize)>,
-    /// The edits that fill empty slots.
-    added: Vec<(u32, Range<usize>)>,
+    /// What is new in other slots, in their order.
+    news: Vec<(u32, New)>,
 }
 
-/// Some edits, and the visit and slot that they come from.
-type Lead = (Range<usize>, Option<(usize, u32)>);
+/// What leads to a part of the trie.
+struct Lead<'a> {
+    /// A range of [`Editor::edits`].
+    edits: Range<usize>,
+    /// What comes from another version.
+    node: Option<&'a Node>,
+    /// The visit of the part above, and the slot in which this one is there.
+    parent: Option<(usize, u32)>,
+}
+
+/// What is new in a slot that no visit leads to.
+#[derive(Clone)]
+enum New {
+    /// These edits fill it: it was empty.
+    Fill(Range<usize>),
+    /// It has what is at a place of another version, or is emptied.
+    Take(Option<usize>),
+}
 
 struct Editor<'a> {
     layout: &'a IrminLayout,
@@ -169,8 +185,8 @@ impl<'a> Editor<'a> {
         Editor { layout, source, edits, visits: Vec::new() }
     }
 
-    fn write(mut self, root: &'a Dir, put: &mut Put<'_>) -> Result<Key> {
-        self.survey(root)?;
+    fn write(mut self, root: &'a Dir, parts: &'a Parts, put: &mut Put<'_>) -> Result<Key> {
+        self.survey(root, parts)?;
         let (len, changed) = self.visits.first().map_or((0, false), |v| (v.len, v.changed));
         if !changed {
             return Ok(root.key());
@@ -193,19 +209,26 @@ impl<'a> Editor<'a> {
     }
 
     /// The first pass: loads what the edits lead to, and counts.
-    fn survey(&mut self, root: &'a Dir) -> Result<()> {
-        let all = 0..self.edits.len();
-        let mut wanted: Vec<Lead> = Vec::from([(all, None)]);
+    fn survey(&mut self, root: &'a Dir, parts: &'a Parts) -> Result<()> {
+        let all = Lead { edits: 0..self.edits.len(), node: parts.node(), parent: None };
+        let mut wanted = Vec::from([all]);
         let mut dirs = Vec::from([Held::Root(root)]);
         let mut depth = 0;
         while !dirs.is_empty() {
             let mut next = Vec::new();
             let mut places = Vec::new();
-            for (dir, (edits, parent)) in dirs.into_iter().zip(wanted) {
+            for (dir, lead) in dirs.into_iter().zip(wanted) {
                 let len = dir.len();
-                let (below, added) = (Vec::new(), Vec::new());
-                let visit = Visit { dir, depth, edits, parent, len, changed: false, below, added };
-                self.visit(visit, &mut next, &mut places)?;
+                let (below, news) = (Vec::new(), Vec::new());
+                let mut visit = Visit { dir, depth, lead, len, changed: false, below, news };
+                let grow_by = if is_inner(&visit.dir) {
+                    self.visit_inner(&mut visit, &mut next, &mut places)?
+                } else {
+                    self.visit_leaf(&mut visit)?
+                };
+                let len = visit.len.checked_add_signed(grow_by);
+                visit.len = len.ok_or_else(|| miscounted(&visit.dir.key()))?;
+                self.visits.push(visit);
             }
             depth += 1;
             wanted = next;
@@ -221,55 +244,76 @@ impl<'a> Editor<'a> {
         self.sum_up()
     }
 
-    /// Counts what the edits do in a leaf, or finds the slots that they go to: the number of the
-    /// visit, and the place of the slot in it.
-    fn visit(
-        &mut self,
-        mut visit: Visit<'a>,
-        next: &mut Vec<Lead>,
-        places: &mut Vec<(usize, usize)>,
-    ) -> Result<()> {
-        let number = self.visits.len();
-        let mut added = 0_u64;
-        let mut removed = 0_u64;
-        if is_inner(&visit.dir) {
-            let mut start = visit.edits.start;
-            let order = self.layout.order;
-            let slot = |(prefix, _): &(u64, _)| order.slot(*prefix, visit.depth);
-            for part in self.range(visit.edits.clone()).chunk_by(|a, b| slot(a) == slot(b)) {
-                let index = part.first().map_or(0, slot);
-                let range = start..start + part.len();
-                start = range.end;
-                match find_slot(&visit.dir, index) {
-                    Ok(at) => {
-                        places.push((number, at));
-                        next.push((range, Some((number, index))));
-                    }
-                    Err(_) => {
-                        let fill = part.iter().filter(|(_, e)| e.entry.is_some()).count() as u64;
-                        if fill > 0 {
-                            visit.added.push((index, range));
-                        }
-                        added += fill;
-                    }
-                }
+    /// Counts what the edits do in a leaf.
+    fn visit_leaf(&self, visit: &mut Visit<'a>) -> Result<i64> {
+        if visit.lead.node.is_some() {
+            return Err(not_there(&visit.dir.key()));
+        }
+        let mut grow_by = 0_i64;
+        for (_, edit) in self.range(visit.lead.edits.clone()) {
+            match (visit.dir.lookup(edit.name), &edit.entry) {
+                (Some(item), Some(entry)) if visit.dir.is(item, entry) => continue,
+                (Some(_), Some(_)) => {}
+                (None, Some(_)) => grow_by += 1,
+                (Some(_), None) => grow_by -= 1,
+                (None, None) => continue,
             }
-            visit.changed = added > 0;
-        } else {
-            for (_, edit) in self.range(visit.edits.clone()) {
-                match (visit.dir.lookup(edit.name), &edit.entry) {
-                    (Some(item), Some(entry)) if visit.dir.is(item, entry) => continue,
-                    (Some(_), Some(_)) => {}
-                    (None, Some(_)) => added += 1,
-                    (Some(_), None) => removed += 1,
-                    (None, None) => continue,
+            visit.changed = true;
+        }
+        Ok(grow_by)
+    }
+
+    /// Finds the slots that edits and the parts of another version go to: the number of the visit,
+    /// and the place of the slot in it.
+    fn visit_inner(
+        &self,
+        visit: &mut Visit<'a>,
+        next: &mut Vec<Lead<'a>>,
+        places: &mut Vec<(usize, usize)>,
+    ) -> Result<i64> {
+        let (number, depth, order) = (self.visits.len(), visit.depth, self.layout.order);
+        let slot = |(prefix, _): &(u64, _)| order.slot(*prefix, depth);
+        let mut start = visit.lead.edits.start;
+        let edits = self.range(visit.lead.edits.clone()).chunk_by(|a, b| slot(a) == slot(b));
+        let mut edits = edits.map(|part| (part.first().map_or(0, slot), part)).peekable();
+        let node = visit.lead.node;
+        let mut parts = node.map_or(&[][..], |node| &node.slots).iter().peekable();
+        let mut grow_by = node.map_or(0, |node| node.grow_by);
+        loop {
+            let heads = [edits.peek().map(|(at, _)| *at), parts.peek().map(|(at, _)| *at)];
+            let Some(index) = heads.into_iter().flatten().min() else { break };
+            let edits = edits.next_if(|(at, _)| *at == index).map_or(&[][..], |(_, part)| part);
+            let part = parts.next_if(|(at, _)| *at == index).map(|(_, part)| part);
+            let range = start..start.saturating_add(edits.len());
+            start = range.end;
+            let node = match part {
+                Some(Other::Whole(_)) if !edits.is_empty() => {
+                    return Err(not_there(&visit.dir.key()));
                 }
-                visit.changed = true;
+                Some(Other::Whole(place)) => {
+                    visit.news.push((index, New::Take(*place)));
+                    continue;
+                }
+                Some(Other::Below(node)) => Some(node),
+                None => None,
+            };
+            match find_slot(&visit.dir, index) {
+                Ok(at) => {
+                    places.push((number, at));
+                    next.push(Lead { edits: range, node, parent: Some((number, index)) });
+                }
+                Err(_) if node.is_some() => return Err(not_there(&visit.dir.key())),
+                Err(_) => {
+                    let fill = edits.iter().filter(|(_, e)| e.entry.is_some()).count();
+                    if fill > 0 {
+                        visit.news.push((index, New::Fill(range)));
+                    }
+                    grow_by = grow_by.saturating_add(i64::try_from(fill).unwrap_or(i64::MAX));
+                }
             }
         }
-        visit.len = visit.len.saturating_add(added).saturating_sub(removed);
-        self.visits.push(visit);
-        Ok(())
+        visit.changed = !visit.news.is_empty();
+        Ok(grow_by)
     }
 
     /// Carries the counts from the leaves up.
@@ -277,7 +321,7 @@ impl<'a> Editor<'a> {
         for number in (0..self.visits.len()).rev() {
             let Some(visit) = self.visits.get(number) else { continue };
             let (old, new, changed) = (visit.dir.len(), visit.len, visit.changed);
-            let Some((above, index)) = visit.parent else { continue };
+            let Some((above, index)) = visit.lead.parent else { continue };
             let Some(parent) = self.visits.get_mut(above) else { continue };
             parent.below.push((index, number));
             parent.changed |= changed;
@@ -294,20 +338,22 @@ impl<'a> Editor<'a> {
     /// What becomes of the slots of a visited inner node, in their order.
     fn plan(&self, visit: &Visit<'a>) -> Vec<(u32, Plan)> {
         let mut below = visit.below.iter().peekable();
-        let mut added = visit.added.iter().peekable();
-        let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.added.len());
+        let mut news = visit.news.iter().peekable();
+        let mut plans = Vec::with_capacity(slots(&visit.dir).len() + visit.news.len());
         let changed = |number: usize| self.visits.get(number).is_some_and(|visit| visit.changed);
         for (at, old) in slots(&visit.dir).iter().enumerate() {
-            while let Some((index, range)) = added.next_if(|(index, _)| *index < old.index) {
-                plans.push((*index, Plan::Add(range.clone())));
+            while let Some((index, new)) = news.next_if(|(index, _)| *index < old.index) {
+                plans.push((*index, Plan::New(new.clone())));
             }
-            let plan = match below.next_if(|(index, _)| *index == old.index) {
-                Some((_, number)) if changed(*number) => Plan::Visit(*number),
-                Some(_) | None => Plan::Keep(at),
+            let new = news.next_if(|(index, _)| *index == old.index);
+            let plan = match (new, below.next_if(|(index, _)| *index == old.index)) {
+                (Some((_, new)), _) => Plan::New(new.clone()),
+                (None, Some((_, number))) if changed(*number) => Plan::Visit(*number),
+                (None, Some(_) | None) => Plan::Keep(at),
             };
             plans.push((old.index, plan));
         }
-        plans.extend(added.map(|(index, range)| (*index, Plan::Add(range.clone()))));
+        plans.extend(news.map(|(index, new)| (*index, Plan::New(new.clone()))));
         plans
     }
 
@@ -340,7 +386,11 @@ impl<'a> Editor<'a> {
                 Plan::Keep(at) => Some(Part::Old(&visit.dir, at)),
                 // The depth of what was decoded is bounded.
                 Plan::Visit(number) => self.build(number, builder)?.map(Part::New),
-                Plan::Add(range) => {
+                Plan::New(New::Take(place)) => {
+                    let from = visit.lead.node.map(|node| &node.from);
+                    from.zip(place).map(|(from, at)| Part::New(from.child_key(at)))
+                }
+                Plan::New(New::Fill(range)) => {
                     let added = self.by_name(range).into_iter();
                     let placed = added
                         .filter_map(|(at, e)| Some((at, Ent::New(e.name, e.entry.as_ref()?))))
@@ -361,10 +411,16 @@ impl<'a> Editor<'a> {
     fn replaced(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Option<Object>> {
         let below = |(_, number): &(u32, usize)| self.visits.get(*number);
         let emptied = visit.below.iter().filter_map(below).any(|below| below.len == 0);
-        if emptied || !visit.added.is_empty() || visit.len != visit.dir.len() {
+        if emptied || visit.len != visit.dir.len() {
             return Ok(None);
         }
-        let mut changes = Vec::with_capacity(visit.below.len());
+        let mut changes = Vec::with_capacity(visit.below.len().saturating_add(visit.news.len()));
+        for (index, new) in &visit.news {
+            let from = visit.lead.node.map(|node| &node.from);
+            let (New::Take(Some(place)), Some(from)) = (new, from) else { return Ok(None) };
+            let Ok(at) = find_slot(&visit.dir, *index) else { return Ok(None) };
+            changes.push((at, from.child_key(*place)));
+        }
         for (index, number) in &visit.below {
             let changed = self.visits.get(*number).is_some_and(|below| below.changed);
             let Some(at) = find_slot(&visit.dir, *index).ok().filter(|_| changed) else { continue };
@@ -378,13 +434,13 @@ impl<'a> Editor<'a> {
 
     /// A leaf with its edits, which may make it more than a leaf.
     fn build_leaf(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Key> {
-        let all = self.range(visit.edits.clone()).iter().map(|(_, edit)| *edit);
+        let all = self.range(visit.lead.edits.clone()).iter().map(|(_, edit)| *edit);
         if let Some(changes) = replacements(&visit.dir, all) {
             return (builder.put)(visit.dir.replaced(Kind::Inode, self.layout.hash, &changes));
         }
         let dirs = [visit.dir.clone()];
         let base = Some(visit.dir.key());
-        let edits = self.by_name(visit.edits.clone());
+        let edits = self.by_name(visit.lead.edits.clone());
         let entries = merge_named(&dirs, &edits);
         if entries.len() <= self.layout.order.fanout() as usize {
             let object = node::entries_object(self.layout, false, base, &entries)?;
@@ -424,7 +480,11 @@ impl<'a> Editor<'a> {
                 match plan {
                     Plan::Keep(at) => wanted.push((visit.dir.clone(), at)),
                     Plan::Visit(below) => stack.extend(self.visits.get(below)),
-                    Plan::Add(_) => {}
+                    Plan::New(New::Take(Some(at))) => {
+                        let from = visit.lead.node.map(|node| Held::Part(node.from.clone()));
+                        wanted.extend(from.map(|from| (from, at)));
+                    }
+                    Plan::New(New::Take(None) | New::Fill(_)) => {}
                 }
             }
         }
@@ -445,7 +505,7 @@ impl<'a> Editor<'a> {
                 }
             }
         }
-        Ok((dirs, self.by_name(top.edits.clone())))
+        Ok((dirs, self.by_name(top.lead.edits.clone())))
     }
 }
 
@@ -457,7 +517,7 @@ enum Plan {
     /// What is at this place.
     Keep(usize),
     Visit(usize),
-    Add(Range<usize>),
+    New(New),
 }
 
 fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Vec<Ent<'b>> {
@@ -471,7 +531,12 @@ fn merge_named<'b>(dirs: &'b [Held<'_>], edits: &'b [(u64, &'b Edit<'b>)]) -> Ve
     entries
 }
 
-fn miscounted(key: &Key) -> Error {
+/// The error of parts, or of edits over them, that are of another directory.
+fn not_there(key: &Key) -> Error {
+    Error::corrupt("directory", &key.hash, "parts of another one, or edits, do not fit it")
+}
+
+pub(super) fn miscounted(key: &Key) -> Error {
     Error::corrupt("directory", &key.hash, "it has not as many entries as it says")
 }
 
