@@ -53,9 +53,7 @@ fn compare(store: &Store, versions: [&Arc<Dir>; 3]) -> Compared {
     let mut named = BTreeMap::new();
     let parts = layout
         .merge(store, versions, &mut |name, places| {
-            // The object that holds an entry is a directory of its own to a layout.
-            let entry = |dir: &Dir| layout.find(store, dir, name).unwrap();
-            let entries = places.map(|place| place.map(|(dir, _)| entry(dir).unwrap()));
+            let entries = places.map(|place| place.map(|found| found.entry().unwrap()));
             assert!(named.insert(name.to_vec(), entries).is_none(), "a name twice");
             ControlFlow::Continue(())
         })
@@ -81,7 +79,8 @@ proptest! {
 
         // Every name that they changed is told, or only they changed it and it is in the parts.
         let mut in_parts = BTreeMap::new();
-        layout.diff_parts(&store, &stored[1], &found.parts, &mut |name, a, b| {
+        layout.diff_parts(&store, &stored[1], &found.parts, &mut |name, sides| {
+            let [a, b] = sides.map(|side| side.and_then(|found| found.entry()));
             assert!(in_parts.insert(name.to_vec(), (a, b)).is_none(), "a name twice");
             ControlFlow::Continue(())
         }).unwrap();
@@ -154,7 +153,7 @@ proptest! {
         let layout = store.format.layout();
         let merged = layout.merge(&store, versions.each_ref(), &mut |_, _| ControlFlow::Continue(()));
         let Ok(parts) = merged else { return Ok(()) };
-        let _ = layout.diff_parts(&store, &versions[1], &parts, &mut |_, _, _| ControlFlow::Continue(()));
+        let _ = layout.diff_parts(&store, &versions[1], &parts, &mut |_, _| ControlFlow::Continue(()));
         for dir in &versions {
             // Parts of another directory than the one that is written, too.
             let mut put = |object: Object| Ok(Key::from(object.id));

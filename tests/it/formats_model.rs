@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use irmin_core::object::{LayoutSpec, irmin};
 use irmin_core::{
-    Code, Dir, Edit, Entry, EntryKind, FormatSpec, HashFunction, Key, Metadata, Object, Parts,
-    Position, Source,
+    Code, Dir, Edit, Entry, EntryKind, FormatSpec, Found, HashFunction, Key, Metadata, Object,
+    Parts, Position, Source,
 };
 use proptest::prelude::*;
 
@@ -109,7 +109,8 @@ fn scan(store: &Store, dir: &Dir, after: Option<&Position>, most: usize) -> Scan
 
 fn diff(store: &Store, a: Option<&Dir>, b: Option<&Dir>) -> Vec<Change> {
     let mut seen = Vec::new();
-    let mut f = |name: &[u8], a: Option<Entry>, b: Option<Entry>| {
+    let mut f = |name: &[u8], sides: [Option<Found<'_>>; 2]| {
+        let [a, b] = sides.map(|side| side.and_then(|found| found.entry()));
         seen.push((name.to_vec(), a, b));
         ControlFlow::Continue(())
     };
@@ -212,7 +213,7 @@ proptest! {
         let layout = store.format.layout();
         let (Ok(dir), Ok(other)) = (store.dir(root), store.dir(other)) else { return Ok(()) };
         let _ = layout.scan(&store, &dir, None, &mut |_, _, _| ControlFlow::Continue(()));
-        let _ = layout.diff(&store, Some(&dir), Some(&other), &mut |_, _, _| ControlFlow::Continue(()));
+        let _ = layout.diff(&store, Some(&dir), Some(&other), &mut |_, _| ControlFlow::Continue(()));
         for n in 0..300 {
             let _ = layout.find(&store, &dir, &name(n));
         }

@@ -292,7 +292,7 @@ fn directory(format: &Format, kind: Kind, data: &[u8]) -> bool {
         assert_eq!(layout.find(&Nothing, &dir, name).ok(), Some(Some(*entry)));
     }
     let mut differences = 0;
-    let same = layout.diff(&Nothing, Some(&dir), Some(&dir), &mut |_, _, _| {
+    let same = layout.diff(&Nothing, Some(&dir), Some(&dir), &mut |_, _| {
         differences += 1;
         ControlFlow::Continue(())
     });

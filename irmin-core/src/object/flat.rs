@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use super::dir::{Body, Item};
 use super::items::Items;
-use super::layout::{OnChange, OnEntry, OnTriple};
+use super::layout::{Found, OnChange, OnEntry, OnTriple};
 use super::{Dir, Edit, Entry, EntryKind, Position};
 use crate::error::{Code, Error, Result};
 use crate::id::{Key, Locator};
@@ -88,23 +88,48 @@ impl Dir {
     }
 }
 
-/// Items with the objects that they are in, ascending: one side of a comparison.
-pub(crate) type Side<'a> = dyn Iterator<Item = (&'a Dir, &'a Item)> + 'a;
+/// Entries, ascending: one side of a comparison.
+pub(crate) type Side<'a> = dyn Iterator<Item = Found<'a>> + 'a;
+
+/// All entries of an object.
+pub(crate) fn all(dir: &Dir) -> impl Iterator<Item = Found<'_>> {
+    (0..dir.items().len()).map(move |at| Found { dir, at })
+}
+
+impl<'a> Found<'a> {
+    fn item(&self) -> Option<&'a Item> {
+        self.dir.items().get(self.at)
+    }
+
+    pub(crate) fn name(&self) -> &'a [u8] {
+        self.item().map_or(&[], |item| self.dir.name(item))
+    }
+
+    /// Whether both are the same entry, whatever their names.
+    fn is_same(&self, other: &Found<'_>) -> bool {
+        match (self.item(), other.item()) {
+            (Some(a), Some(b)) => {
+                a.kind == b.kind && self.dir.hash_bytes(a) == other.dir.hash_bytes(b)
+            }
+            _ => false,
+        }
+    }
+}
 
 /// Calls `f` for the names whose entries differ between two objects, ascending.
 pub(crate) fn diff_dirs(a: &Dir, b: &Dir, f: &mut OnChange<'_>) -> ControlFlow<()> {
-    let (left, right) = (a.items(), b.items());
     if let (Some(x), Some(y)) = (a.entries(), b.entries())
         && x.is(y)
     {
         // One was made from the other by replacing hashes.
-        for item in left.iter().filter(|item| a.hash_bytes(item) != b.hash_bytes(item)) {
-            f(a.name(item), Some(a.entry(item)), Some(b.entry(item)))?;
+        for (at, item) in x.iter().enumerate() {
+            if a.hash_bytes(item) != b.hash_bytes(item) {
+                f(a.name(item), [Some(Found { dir: a, at }), Some(Found { dir: b, at })])?;
+            }
         }
         return ControlFlow::Continue(());
     }
-    let (mut left, mut right) = (left.iter().map(|i| (a, i)), right.iter().map(|i| (b, i)));
-    diff_sorted(&mut left, &mut right, f)
+    diff_sorted(&mut all(a), &mut all(b), f)
 }
 
 /// Calls `f` for the names whose entries differ, ascending.
@@ -119,72 +144,35 @@ pub(crate) fn diff_sorted<'a>(
             (None, None) => return ControlFlow::Continue(()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some((da, ia)), Some((db, ib))) => da.name(ia).cmp(db.name(ib)),
+            (Some(a), Some(b)) => a.name().cmp(b.name()),
         };
         let left = if order.is_le() { a.next() } else { None };
         let right = if order.is_ge() { b.next() } else { None };
         match (left, right) {
-            (Some((da, ia)), Some((db, ib))) => {
-                let same = ia.kind == ib.kind && da.hash_bytes(ia) == db.hash_bytes(ib);
-                if !same {
-                    f(da.name(ia), Some(da.entry(ia)), Some(db.entry(ib)))?;
-                }
-            }
-            (Some((da, ia)), None) => f(da.name(ia), Some(da.entry(ia)), None)?,
-            (None, Some((db, ib))) => f(db.name(ib), None, Some(db.entry(ib)))?,
+            (Some(a), Some(b)) if a.is_same(&b) => {}
+            (Some(found), _) | (None, Some(found)) => f(found.name(), [left, right])?,
             (None, None) => {}
         }
     }
 }
 
-/// Calls `f` for the names whose entries differ between a base and theirs, with where they are,
-/// ascending.
+/// Calls `f` for the names whose entries differ between a base and theirs, ascending.
 pub(crate) fn triples(
     base: &Dir,
     ours: &Dir,
     theirs: &Dir,
     f: &mut OnTriple<'_>,
 ) -> ControlFlow<()> {
-    let tables = (base.entries(), ours.entries(), theirs.entries());
-    let (Some(old), Some(own), Some(new)) = tables else { return ControlFlow::Continue(()) };
-    let mut tell = |name: &[u8], b: Option<usize>, t: Option<usize>| {
-        // Where hashes alone differ the place is the same.
-        let o = b.filter(|_| own.is(old)).or_else(|| own.find(&ours.bytes, name));
-        f(name, [b.map(|at| (base, at)), o.map(|at| (ours, at)), t.map(|at| (theirs, at))])
-    };
-    if old.is(new) {
-        for (at, item) in old.iter().enumerate() {
-            if base.hash_bytes(item) != theirs.hash_bytes(item) {
-                tell(base.name(item), Some(at), Some(at))?;
-            }
-        }
+    let (Some(old), Some(own)) = (base.entries(), ours.entries()) else {
         return ControlFlow::Continue(());
-    }
-    let (mut left, mut right) = (old.iter().enumerate(), new.iter().enumerate());
-    let (mut l, mut r) = (left.next(), right.next());
-    loop {
-        let order = match (l, r) {
-            (None, None) => return ControlFlow::Continue(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((_, a)), Some((_, b))) => base.name(a).cmp(theirs.name(b)),
-        };
-        let (a, b) = (l.filter(|_| order.is_le()), r.filter(|_| order.is_ge()));
-        let place = |found: Option<(usize, &Item)>| found.map(|(at, _)| at);
-        match (a, b) {
-            (Some((_, x)), Some((_, y)))
-                if x.kind == y.kind && base.hash_bytes(x) == theirs.hash_bytes(y) => {}
-            (Some((_, x)), _) => tell(base.name(x), place(a), place(b))?,
-            (None, Some((_, y))) => tell(theirs.name(y), None, place(b))?,
-            (None, None) => {}
-        }
-        if a.is_some() {
-            l = left.next();
-        }
-        if b.is_some() {
-            r = right.next();
-        }
-    }
+    };
+    let one_table = own.is(old);
+    diff_dirs(base, theirs, &mut |name, [b, t]| {
+        // Where hashes alone differ the place is the same.
+        let at = b.map(|b| b.at).filter(|_| one_table);
+        let at = at.or_else(|| own.find(&ours.bytes, name));
+        f(name, [b, at.map(|at| Found { dir: ours, at }), t])
+    })
 }
 
 /// One entry of a directory in the making: an old one where it is, or an edit.

@@ -59,12 +59,26 @@ pub struct Position(pub Bytes);
 /// What a scan calls: the position and name of an entry, and the entry.
 pub type OnEntry<'a> = dyn FnMut(&Position, &[u8], Entry) -> ControlFlow<()> + 'a;
 
-/// What a diff calls: a name, and its entry on either side.
-pub type OnChange<'a> = dyn FnMut(&[u8], Option<Entry>, Option<Entry>) -> ControlFlow<()> + 'a;
+/// Where an entry is: the object that holds it, and its place there.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub(crate) dir: &'a Dir,
+    pub(crate) at: usize,
+}
 
-/// What a merge calls: a name, and in which objects and at which of their places its entries are in
-/// the base, in ours and in theirs.
-pub type OnTriple<'a> = dyn FnMut(&[u8], [Option<(&Dir, usize)>; 3]) -> ControlFlow<()> + 'a;
+impl Found<'_> {
+    /// The entry.
+    #[must_use]
+    pub fn entry(&self) -> Option<Entry> {
+        self.dir.entry_at(self.at)
+    }
+}
+
+/// What a diff calls: a name, and where its entry is on either side.
+pub type OnChange<'a> = dyn FnMut(&[u8], [Option<Found<'_>>; 2]) -> ControlFlow<()> + 'a;
+
+/// What a merge calls: a name, and where its entry is in the base, in ours and in theirs.
+pub type OnTriple<'a> = dyn FnMut(&[u8], [Option<Found<'_>>; 3]) -> ControlFlow<()> + 'a;
 
 /// What a layout hands new objects to, children first; it answers where they are.
 pub type Put<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
@@ -149,7 +163,7 @@ pub trait Layout: Send + Sync + Debug {
     ) -> Result<Parts>;
 
     /// Calls `f` for every name whose entry in a directory is not that which it has in some parts:
-    /// with both, in no order.
+    /// with where both are, in no order.
     ///
     /// # Errors
     /// Those of the source; `corrupt_object` for parts of another directory.

@@ -34,7 +34,7 @@ use crate::numbers::Hashed;
 pub use commit::CommitData;
 pub use dir::{Dir, Entry, EntryKind, Metadata};
 pub use format::{Format, FormatSpec, LayoutSpec, ValueEncoding};
-pub use layout::{Edit, Layout, OnChange, OnEntry, OnTriple, Position, Put, Source};
+pub use layout::{Edit, Found, Layout, OnChange, OnEntry, OnTriple, Position, Put, Source};
 pub use parts::Parts;
 pub use tag::TagData;
 

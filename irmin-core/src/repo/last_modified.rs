@@ -244,7 +244,7 @@ impl Wanted {
         let mut found = Vec::new();
         // A damaged directory may refer to one part of itself any number of times.
         let mut left = store.limits().entries.saturating_mul(2);
-        store.layout().diff(store, Some(parent), Some(own), &mut |name, _, _| {
+        store.layout().diff(store, Some(parent), Some(own), &mut |name, _| {
             found.extend(node.below.get_key_value(name).and_then(open));
             left = left.saturating_sub(1);
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

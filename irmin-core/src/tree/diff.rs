@@ -10,7 +10,7 @@ use super::visits::{Visits, check_path};
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::Key;
-use crate::object::{Dir, Entry, Metadata};
+use crate::object::{Dir, Entry, EntryKind, Found, Metadata};
 use crate::path::{Path, Step};
 
 /// The slots of one name on two sides, each with its store.
@@ -18,7 +18,12 @@ pub(crate) struct Pair {
     pub(crate) step: Step,
     pub(crate) old: Option<Raw>,
     pub(crate) new: Option<Raw>,
+    /// The directories of either side, where the store has them at hand.
+    pub(super) dirs: Known,
 }
+
+/// The stored directories of two sides, where they are known.
+pub(super) type Known = [Option<Arc<Dir>>; 2];
 
 /// What a walk over differences calls: the path of a leaf, and what it is on either side.
 pub(crate) type OnLeaf<'a> =
@@ -27,11 +32,12 @@ pub(crate) type OnLeaf<'a> =
 /// Calls `f` for every value (or opaque entry) that differs, in order of paths: directories are
 /// never reported, only what is in them.
 pub(crate) fn diff(old: Option<&Raw>, new: Option<&Raw>, f: &mut OnLeaf<'_>) -> Result<()> {
-    let root = Pair { step: Step::foreign(&[]), old: old.cloned(), new: new.cloned() };
+    let (step, dirs) = (Step::foreign(&[]), Known::default());
+    let root = Pair { step, old: old.cloned(), new: new.cloned(), dirs };
     let mut visits = Visits::default();
     let mut stack = alloc::vec![(Path::root(), alloc::vec![root].into_iter())];
     while let Some((dir, pairs)) = stack.last_mut() {
-        let Some(Pair { step, old, new }) = pairs.next() else {
+        let Some(Pair { step, old, new, dirs }) = pairs.next() else {
             stack.pop();
             continue;
         };
@@ -49,7 +55,7 @@ pub(crate) fn diff(old: Option<&Raw>, new: Option<&Raw>, f: &mut OnLeaf<'_>) -> 
             return Ok(());
         }
         if old_dir.is_some() || new_dir.is_some() {
-            let changed = changed(old_dir.as_ref(), new_dir.as_ref())?;
+            let changed = changed(old_dir.as_ref(), new_dir.as_ref(), dirs)?;
             let store = [&old_dir, &new_dir].into_iter().flatten().find_map(|d| d.store.as_ref());
             visits.add(store, changed.len())?;
             stack.push((path, changed.into_iter()));
@@ -144,7 +150,7 @@ impl Edited {
 }
 
 /// The names whose slots differ between two directories, in ascending order.
-pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>> {
+pub(super) fn changed(old: Option<&Raw>, new: Option<&Raw>, dirs: Known) -> Result<Vec<Pair>> {
     if let (Some(old), Some(new)) = (old, new)
         && same_dir(old, new)
     {
@@ -152,7 +158,7 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
     }
     let (old, new) = (place_of(old), place_of(new));
     let mut names: Vec<(Step, Seen)> = Vec::new();
-    changed_below(old.as_ref(), new.as_ref(), &mut names)?;
+    changed_below(old.as_ref(), new.as_ref(), dirs, &mut names)?;
     for place in [&old, &new].into_iter().flatten() {
         let edits = place.edits()?.into_iter().flatten();
         names.extend(edits.map(|(step, _)| (step.clone(), Seen::Edited)));
@@ -162,9 +168,12 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
     names.dedup_by(|(step, _), (kept, _)| step == kept);
     let mut pairs = Vec::with_capacity(names.len());
     for (step, seen) in names {
-        let (a, b) = match seen {
-            Seen::Entries(a, b) => (side(old.as_ref(), a), side(new.as_ref(), b)),
-            Seen::Edited => (look_up(old.as_ref(), &step)?, look_up(new.as_ref(), &step)?),
+        let (a, b, dirs) = match seen {
+            Seen::Entries(a, b, dirs) => (side(old.as_ref(), a), side(new.as_ref(), b), dirs),
+            Seen::Edited => {
+                let (a, b) = (look_up(old.as_ref(), &step)?, look_up(new.as_ref(), &step)?);
+                (a, b, Known::default())
+            }
         };
         let equal = match (&a, &b) {
             (Some(a), Some(b)) => same(a, b)?,
@@ -172,7 +181,7 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
             _ => false,
         };
         if !equal {
-            pairs.push(Pair { step, old: a, new: b });
+            pairs.push(Pair { step, old: a, new: b, dirs });
         }
     }
     Ok(pairs)
@@ -181,7 +190,7 @@ pub(crate) fn changed(old: Option<&Raw>, new: Option<&Raw>) -> Result<Vec<Pair>>
 /// How a name came to be looked at.
 enum Seen {
     /// The stored directories differ in it.
-    Entries(Option<Entry>, Option<Entry>),
+    Entries(Option<Entry>, Option<Entry>, Known),
     /// One side has an edit of it.
     Edited,
 }
@@ -212,12 +221,15 @@ fn look_up(place: Option<&Place<'_>>, step: &Step) -> Result<Option<Raw>> {
 fn changed_below(
     old: Option<&Place<'_>>,
     new: Option<&Place<'_>>,
+    dirs: Known,
     names: &mut Vec<(Step, Seen)>,
 ) -> Result<()> {
-    let base = |place: Option<&Place<'_>>| -> Result<Option<Arc<Dir>>> {
-        place.map_or(Ok(None), Place::base)
+    let base = |place: Option<&Place<'_>>, known: Option<Arc<Dir>>| match (place, known) {
+        (Some(place), None) => place.base(),
+        (_, known) => Ok(known),
     };
-    let (a, b) = (base(old)?, base(new)?);
+    let [a, b] = dirs;
+    let (a, b) = (base(old, a)?, base(new, b)?);
     let stores = (
         a.as_ref().and_then(|_| old.and_then(|p| p.store)),
         b.as_ref().and_then(|_| new.and_then(|p| p.store)),
@@ -226,8 +238,15 @@ fn changed_below(
     let limit = stores.0.or(stores.1).map_or(usize::MAX, |store| store.limits().entries);
     let limit = limit.saturating_mul(2);
     let mut met = 0_usize;
-    let mut note = |name: &[u8], a: Option<Entry>, b: Option<Entry>| {
-        names.push((Step::foreign(name), Seen::Entries(a, b)));
+    let dir = |store: Option<&Arc<Store>>, found: Option<Found<'_>>| {
+        let is_dir = |entry: Entry| entry.kind == EntryKind::Node;
+        let found = found.filter(|found| found.entry().is_some_and(is_dir))?;
+        store?.resident_root(found)
+    };
+    let mut note = |name: &[u8], [a, b]: [Option<Found<'_>>; 2]| {
+        let entry = |found: Option<Found<'_>>| found.and_then(|found| found.entry());
+        let dirs = [dir(stores.0, a), dir(stores.1, b)];
+        names.push((Step::foreign(name), Seen::Entries(entry(a), entry(b), dirs)));
         met += 1;
         if met > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };

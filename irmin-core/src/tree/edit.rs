@@ -175,7 +175,8 @@ impl Edited {
         let store = store.ok_or_else(|| Error::missing_objects(alloc::vec![base.key()]))?;
         let mut named: BTreeMap<Step, Option<Slot>> = BTreeMap::new();
         let limit = store.limits().entries;
-        store.layout().diff_parts(&**store, base, &self.parts, &mut |name, _, entry| {
+        store.layout().diff_parts(&**store, base, &self.parts, &mut |name, [_, new]| {
+            let entry = new.and_then(|found| found.entry());
             named.insert(Step::foreign(name), entry.map(Slot::from));
             if named.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::diff::{Pair, changed, same, same_contents, split};
+use super::diff::{Known, Pair, changed, same, same_contents, split};
 use super::raw::{Link, Raw, Slot, Value};
 use super::stored::{Both, Versions};
 use super::visits::{Visits, check_path};
@@ -169,16 +169,17 @@ impl Merge<'_> {
             return self.stored(&triple.path, &versions, queue);
         }
         let base = triple.base.as_ref();
-        let theirs = changed(base, triple.theirs.as_ref())?;
+        let theirs = changed(base, triple.theirs.as_ref(), Known::default())?;
         if theirs.is_empty() {
             return Ok(());
         }
-        let mut ours = changed(base, triple.ours.as_ref())?.into_iter().peekable();
+        let mut ours =
+            changed(base, triple.ours.as_ref(), Known::default())?.into_iter().peekable();
         let stores = [&triple.base, &triple.ours, &triple.theirs].into_iter().flatten();
         for store in stores.filter_map(|raw| raw.store.as_ref()).take(1) {
             self.visits.add(Some(store), theirs.len().saturating_add(ours.len()))?;
         }
-        for Pair { step, old, new } in theirs {
+        for Pair { step, old, new, .. } in theirs {
             check_step(&triple.path, &step)?;
             let path = triple.path.child(step.as_bytes());
             // Both are in the order of names.

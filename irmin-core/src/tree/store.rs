@@ -16,7 +16,7 @@ use crate::hash::Hash;
 use crate::id::Key;
 use crate::limits::Limits;
 use crate::lock::Mutex;
-use crate::object::{Dir, Format, Kind, Layout, LayoutSpec, Object, Source};
+use crate::object::{Dir, Format, Found, Kind, Layout, LayoutSpec, Object, Source};
 
 /// One open store, as trees see it.
 #[derive(Clone)]
@@ -207,13 +207,19 @@ impl Store {
     }
 
     /// What a place in a directory refers to, if the backend keeps it decoded.
-    pub(super) fn resident(&self, dir: &Dir, at: usize) -> Option<Arc<Dir>> {
+    fn resident(&self, dir: &Dir, at: usize) -> Option<Arc<Dir>> {
         if let Some(child) = dir.child(at) {
             return Some(child.clone());
         }
         let child = self.backend.resident_dir(&dir.child_key(at))?;
         dir.remember(at, &child);
         Some(child)
+    }
+
+    /// The directory that an entry stands for, if the backend keeps it decoded.
+    pub(super) fn resident_root(&self, found: Found<'_>) -> Option<Arc<Dir>> {
+        let dir = self.resident(found.dir, found.at)?;
+        self.layout().check_root(&dir).is_ok().then_some(dir)
     }
 
     fn load_one(&self, key: Key) -> Result<Arc<Dir>> {

@@ -10,7 +10,7 @@ use super::raw::{Link, Raw, Slot, too_many};
 use super::store::Store;
 use crate::error::Result;
 use crate::id::Key;
-use crate::object::{Dir, Entry, EntryKind, Parts, Source};
+use crate::object::{Dir, Entry, EntryKind, Found, Parts, Source};
 use crate::path::Step;
 
 /// A directory in the base, in ours and in theirs, all in one store.
@@ -22,7 +22,7 @@ pub(super) struct Versions {
 
 /// What theirs changed in a directory.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct Changes {
     /// The names that only they changed: what they have, and whether ours has something.
     pub(super) taken: Vec<(Step, Slot, bool)>,
     /// Those that only they changed, to nothing.
@@ -64,20 +64,17 @@ impl Versions {
 
     /// What they changed; names that are the same on both sides are left out if they always merge to
     /// that, which is to be `idempotent`.
-    pub(super) fn compare(&self, store: &Store, idempotent: bool) -> Result<Found> {
+    pub(super) fn compare(&self, store: &Store, idempotent: bool) -> Result<Changes> {
         let limit = store.limits().entries.saturating_mul(2);
         let mut changed: Vec<Changed> = Vec::new();
         let versions = [&self.base, &self.ours, &self.theirs];
         let parts = store.layout().merge(store, versions, &mut |name, places| {
-            let entries = places.map(|place| place.and_then(|(dir, at)| dir.entry_at(at)));
+            let entries = places.map(|place| place.and_then(|found| found.entry()));
             let [base, ours, theirs] = &entries;
             if idempotent && ours == theirs {
                 return ControlFlow::Continue(());
             }
-            let dir = |place: Option<(&Dir, usize)>| {
-                let dir = place.and_then(|(dir, at)| store.resident(dir, at))?;
-                store.layout().check_root(&dir).is_ok().then_some(dir)
-            };
+            let dir = |place: Option<Found<'_>>| store.resident_root(place?);
             let both = are_dirs(&entries) && ours != base;
             let dirs = both.then(|| Versions::from_array(places.map(dir))).flatten();
             changed.push((Step::foreign(name), entries, dirs));
@@ -90,7 +87,7 @@ impl Versions {
         // One after another in a damaged directory, too.
         changed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         changed.dedup_by(|a, b| a.0 == b.0);
-        Found { parts, ..Found::default() }.with(store, changed)
+        Changes { parts, ..Changes::default() }.with(store, changed)
     }
 
     /// The parts, if whatever becomes of the names that differ leaves more than one entry in the
@@ -105,7 +102,8 @@ impl Versions {
             return Ok(parts);
         }
         let limit = store.limits().entries.saturating_mul(2);
-        store.layout().diff_parts(store, &self.ours, &parts, &mut |name, ours, theirs| {
+        store.layout().diff_parts(store, &self.ours, &parts, &mut |name, sides| {
+            let [ours, theirs] = sides.map(|side| side.and_then(|found| found.entry()));
             changed.push((Step::foreign(name), [ours, ours, theirs], None));
             if changed.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
@@ -121,7 +119,7 @@ impl Versions {
     }
 }
 
-impl Found {
+impl Changes {
     /// How much it is, for bounds of walks.
     pub(super) fn met(&self) -> usize {
         self.taken.len().saturating_add(self.removed.len()).saturating_add(self.both.len())

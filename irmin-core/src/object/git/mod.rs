@@ -74,9 +74,7 @@ impl Layout for GitLayout {
         if a.map(Dir::key) == b.map(Dir::key) {
             return Ok(());
         }
-        let side = |dir: Option<_>| {
-            dir.into_iter().flat_map(|dir: &Dir| dir.items().iter().map(move |i| (dir, i)))
-        };
+        let side = |dir: Option<_>| dir.into_iter().flat_map(flat::all);
         let (ControlFlow::Continue(()) | ControlFlow::Break(())) = match (a, b) {
             (Some(a), Some(b)) => flat::diff_dirs(a, b, f),
             _ => flat::diff_sorted(&mut side(a), &mut side(b), f),

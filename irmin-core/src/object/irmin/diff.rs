@@ -8,9 +8,9 @@ use core::ops::ControlFlow;
 use super::IrminLayout;
 use super::walk::{Held, is_inner, load_parts, slots};
 use crate::error::Result;
-use crate::object::dir::{Item, Slot};
+use crate::object::dir::Slot;
 use crate::object::flat;
-use crate::object::layout::OnChange;
+use crate::object::layout::{Found, OnChange};
 use crate::object::{Dir, Source};
 
 /// One side of a comparison at some place of the trie.
@@ -22,9 +22,9 @@ pub(super) enum Side<'a> {
     Part(Held<'a>, usize),
     /// An object that holds exactly what is there.
     Dir(Held<'a>),
-    /// Some entries of an object that holds more, with the prefixes of their steps, ascending by
-    /// name: what stands against the slots of an inner node.
-    Some(Held<'a>, Vec<(u64, Item)>),
+    /// The places of some entries of an object that holds more, with the prefixes of their steps,
+    /// ascending by name: what stands against the slots of an inner node.
+    Some(Held<'a>, Vec<(u64, usize)>),
 }
 
 impl<'a> Side<'a> {
@@ -39,10 +39,10 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn items(&self) -> Vec<(&Dir, &Item)> {
+    fn items(&self) -> Vec<Found<'_>> {
         match self {
-            Side::Dir(dir) => dir.items().iter().map(|item| (&**dir, item)).collect(),
-            Side::Some(dir, items) => items.iter().map(|(_, item)| (&**dir, item)).collect(),
+            Side::Dir(dir) => flat::all(dir).collect(),
+            Side::Some(dir, items) => items.iter().map(|(_, at)| Found { dir, at: *at }).collect(),
             Side::Empty | Side::Part(..) => Vec::new(),
         }
     }
@@ -57,8 +57,8 @@ impl<'a> Side<'a> {
             Side::Empty | Side::Part(..) => return Vec::new(),
             Side::Some(dir, items) => (dir, items),
             Side::Dir(dir) => {
-                let prefix = |item: &Item| (layout.order.prefix(dir.name(item)), *item);
-                let items = dir.items().iter().map(prefix).collect();
+                let prefix = |found: Found<'_>| (layout.order.prefix(found.name()), found.at);
+                let items = flat::all(&dir).map(prefix).collect();
                 (dir, items)
             }
         };

@@ -12,7 +12,7 @@ use super::write::miscounted;
 use crate::error::Result;
 use crate::object::dir::Slot;
 use crate::object::flat;
-use crate::object::layout::{OnChange, OnTriple};
+use crate::object::layout::{Found, OnChange, OnTriple};
 use crate::object::parts::{Node, Other, Parts};
 use crate::object::{Dir, Source};
 
@@ -98,7 +98,7 @@ impl Walk<'_, '_> {
             if hash_in(theirs, t) == before {
                 return;
             }
-            let place = |found: Found<'_>| found.map(|(at, _)| at);
+            let place = |found: InSlot<'_>| found.map(|(at, _)| at);
             if hash_in(ours, o) == before {
                 taken.push((slot, Other::Whole(place(t))));
             } else {
@@ -163,7 +163,7 @@ impl Walk<'_, '_> {
         let depth = versions.iter().flatten().map(|dir| dir.depth).max().unwrap_or_default();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let task = Task { depth, a: side(base), b: side(theirs) };
-        compare(self.layout, self.source, Vec::from([task]), &mut |name, _, _| {
+        compare(self.layout, self.source, Vec::from([task]), &mut |name, _| {
             names.push(name.to_vec());
             ControlFlow::Continue(())
         })?;
@@ -175,7 +175,7 @@ impl Walk<'_, '_> {
             }
             let places = leaves.each_ref().map(|leaf| {
                 let leaf = leaf.as_ref()?;
-                Some((&**leaf, leaf.place(&name)?))
+                Some(Found { dir: leaf, at: leaf.place(&name)? })
             });
             if (self.f)(&name, places).is_break() {
                 self.ended = true;
@@ -206,15 +206,15 @@ fn difference(a: u64, b: u64) -> i64 {
 }
 
 /// A slot of an inner node with its place, if there is one.
-type Found<'a> = Option<(usize, &'a Slot)>;
+type InSlot<'a> = Option<(usize, &'a Slot)>;
 
-fn hash_in<'a>(dir: &'a Dir, found: Found<'_>) -> Option<&'a [u8]> {
+fn hash_in<'a>(dir: &'a Dir, found: InSlot<'_>) -> Option<&'a [u8]> {
     found.map(|(_, slot)| dir.hash_at(slot.hash_at))
 }
 
 /// Calls `f` for every slot that any of three inner nodes has, in ascending order, with where each
 /// of them has it.
-fn three_way(versions: [&Arc<Dir>; 3], mut f: impl FnMut(u32, [Found<'_>; 3])) {
+fn three_way(versions: [&Arc<Dir>; 3], mut f: impl FnMut(u32, [InSlot<'_>; 3])) {
     let mut tables = versions.map(|dir| slots(dir).iter().enumerate().peekable());
     loop {
         let heads = tables.each_mut().map(|table| table.peek().map(|(_, slot)| slot.index));

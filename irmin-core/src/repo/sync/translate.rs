@@ -145,7 +145,8 @@ impl Translation<'_, '_> {
         let new = self.from.dir(new)?;
         let mut changed = Vec::new();
         let layout = self.from.layout();
-        layout.diff(self.from, old.as_deref(), Some(&new), &mut |name, old, new| {
+        layout.diff(self.from, old.as_deref(), Some(&new), &mut |name, sides| {
+            let [old, new] = sides.map(|side| side.and_then(|found| found.entry()));
             changed.push((name.to_vec(), old, new));
             ControlFlow::Continue(())
         })?;
