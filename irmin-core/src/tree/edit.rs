@@ -1,6 +1,5 @@
 //! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -12,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::object::{Dir, Parts};
 use crate::path::{Path, Step};
+use crate::sort;
 
 impl Raw {
     /// Puts a slot at a path, making the directories on the way; a value on the way gives way to
@@ -173,17 +173,19 @@ impl Edited {
             return Ok(&self.edits);
         };
         let store = store.ok_or_else(|| Error::missing_objects(alloc::vec![base.key()]))?;
-        let mut named: BTreeMap<Step, Option<Slot>> = BTreeMap::new();
+        let mut named: Vec<(Step, Option<Slot>)> = Vec::new();
         let limit = store.limits().entries;
         store.layout().diff_parts(&**store, base, &self.parts, &mut |name, [_, new]| {
             let entry = new.and_then(|found| found.entry());
-            named.insert(Step::foreign(name), entry.map(Slot::from));
+            named.push((Step::foreign(name), entry.map(Slot::from)));
             if named.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if named.len() > limit {
             return Err(too_many(u64::try_from(named.len()).unwrap_or(u64::MAX), limit));
         }
+        // In their order they are added at the end, one by one.
         named.extend(self.edits.iter().map(|(step, slot)| (step.clone(), slot.clone())));
+        sort::by(&mut named, |a, b| a.0.cmp(&b.0));
         let mut all = Edits::default();
         for (step, slot) in named {
             if let Err(gap) = all.find(&step) {

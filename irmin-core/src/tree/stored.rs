@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::id::Key;
 use crate::object::{Dir, Entry, EntryKind, Found, Parts, Source};
 use crate::path::Step;
+use crate::sort;
 
 /// A directory in the base, in ours and in theirs, all in one store.
 pub(super) struct Versions {
@@ -85,7 +86,7 @@ impl Versions {
         }
         let parts = self.fit(store, parts, &mut changed)?;
         // One after another in a damaged directory, too.
-        changed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        sort::by(&mut changed, |a, b| a.0.cmp(&b.0));
         changed.dedup_by(|a, b| a.0 == b.0);
         Changes { parts, ..Changes::default() }.with(store, changed)
     }

@@ -15,6 +15,7 @@ use crate::object::flat;
 use crate::object::layout::{Found, OnChange, OnTriple};
 use crate::object::parts::{Node, Other, Parts};
 use crate::object::{Dir, Source};
+use crate::sort;
 
 /// The base, ours and theirs, where there is something on that side.
 type Versions = [Option<Arc<Dir>>; 3];
@@ -144,7 +145,7 @@ impl Walk<'_, '_> {
             if !whole && grow_by != 0 {
                 return Err(miscounted(&from.key()));
             }
-            slots.sort_unstable_by_key(|(slot, _)| *slot);
+            sort::by(&mut slots, |(a, _), (b, _)| a.cmp(b));
             let node = (!slots.is_empty()).then_some(Node { from, slots, grow_by });
             let Some((above, slot)) = parent else { return Ok(Parts::new(node)) };
             if let (Some(node), Some(above)) = (node, drafts.get_mut(above)) {
