@@ -45,6 +45,8 @@ mod licences;
 mod limits;
 mod merge_algebra;
 mod merges;
+mod merges_hostile;
+mod merges_mixed;
 mod model;
 mod replay;
 mod repo_edges;

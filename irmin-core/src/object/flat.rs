@@ -105,6 +105,11 @@ impl<'a> Found<'a> {
         self.item().map_or(&[], |item| self.dir.name(item))
     }
 
+    /// Whether it stands for a directory.
+    pub(crate) fn is_dir(&self) -> bool {
+        self.item().is_some_and(|item| item.kind == EntryKind::Node)
+    }
+
     /// Whether both are the same entry, whatever their names.
     fn is_same(&self, other: &Found<'_>) -> bool {
         match (self.item(), other.item()) {

@@ -91,7 +91,7 @@ pub type Put<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
 ///
 /// # Contract
 /// - Costs follow the change: `find` loads O(depth of the trie) objects, `diff` and `write` O(changes
-///   x depth); none depends on the width except where one object *is* the directory.
+///   x depth), `merge` O(changes of both sides in one part x depth); none depends on the width except where one object *is* the directory.
 /// - Decoders accept exactly the canonical encodings (of git's objects, what plain `git fsck`
 ///   accepts, which is then kept byte for byte), bound what they allocate by the length of
 ///   the input, do not recurse and do not panic.

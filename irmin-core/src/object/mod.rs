@@ -5,7 +5,8 @@
 //!
 //! - an [`Object`] is what a backend stores: a kind, canonical bytes, and their hash;
 //! - a [`Dir`] is one decoded directory object, a [`Layout`] the way directories, values and
-//!   commits become objects; there are two, [`git`] and [`irmin`];
+//!   commits become objects; there are two, [`git`] and [`irmin`]; [`Parts`] are what a directory
+//!   takes over from another version of it;
 //! - a [`Format`] is a layout with a hash function and a contents encoding: a value that a store
 //!   records.
 

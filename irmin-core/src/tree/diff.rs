@@ -10,7 +10,7 @@ use super::visits::{Visits, check_path};
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::Key;
-use crate::object::{Dir, Entry, EntryKind, Found, Metadata};
+use crate::object::{Dir, Entry, Found, Metadata};
 use crate::path::{Path, Step};
 
 /// The slots of one name on two sides, each with its store.
@@ -239,9 +239,7 @@ fn changed_below(
     let limit = limit.saturating_mul(2);
     let mut met = 0_usize;
     let dir = |store: Option<&Arc<Store>>, found: Option<Found<'_>>| {
-        let is_dir = |entry: Entry| entry.kind == EntryKind::Node;
-        let found = found.filter(|found| found.entry().is_some_and(is_dir))?;
-        store?.resident_root(found)
+        store?.resident_root(found.filter(Found::is_dir)?)
     };
     let mut note = |name: &[u8], [a, b]: [Option<Found<'_>>; 2]| {
         let entry = |found: Option<Found<'_>>| found.and_then(|found| found.entry());

@@ -1,17 +1,18 @@
 //! Changing trees: in place where a node is not shared, on a copy of its overlay where it is.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::edits::Edits;
-use super::raw::{Edited, Link, Place, Raw, Slot, pruned, too_many};
+use super::raw::{Edited, Link, Place, Raw, Slot, Taken, pruned, too_many};
 use super::store::Store;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
+use crate::lock::OnceLock;
 use crate::object::{Dir, Parts};
 use crate::path::{Path, Step};
-use crate::sort;
 
 impl Raw {
     /// Puts a slot at a path, making the directories on the way; a value on the way gives way to
@@ -105,6 +106,18 @@ impl Raw {
 
 /// The node behind a link, ready to be changed.
 fn make_mut<'a>(link: &'a mut Link, store: Option<&Arc<Store>>) -> Result<&'a mut Edited> {
+    // A link out of the store may lead back to it.
+    let own = match &*link {
+        Link::Foreign(_) => {
+            let place = link.resolve(None);
+            let is_own = place.store.zip(store).is_some_and(|(at, own)| at.id() == own.id());
+            is_own.then(|| place.link.clone())
+        }
+        _ => None,
+    };
+    if let Some(own) = own {
+        *link = own;
+    }
     let fresh = match &*link {
         Link::Edited(edited) => match (edited.sealed.get(), store) {
             // Written since: go on from there, with an empty overlay, unless it is not at hand.
@@ -161,44 +174,37 @@ impl Edited {
 
     /// Whether it is what its base is.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.edits.is_empty() && self.parts.is_none()
+        self.edits.is_empty() && self.taken.is_none()
     }
 
     /// The changed names, those in parts of other versions included.
     pub(super) fn by_name(&self, store: Option<&Arc<Store>>) -> Result<&Edits> {
-        if let Some(named) = self.named.get() {
+        let (Some(base), Some(taken)) = (&self.base, &self.taken) else { return Ok(&self.edits) };
+        if let Some(named) = taken.named.get() {
             return Ok(named);
         }
-        let (Some(base), false) = (&self.base, self.parts.is_none()) else {
-            return Ok(&self.edits);
-        };
         let store = store.ok_or_else(|| Error::missing_objects(alloc::vec![base.key()]))?;
-        let mut named: Vec<(Step, Option<Slot>)> = Vec::new();
-        let limit = store.limits().entries;
-        store.layout().diff_parts(&**store, base, &self.parts, &mut |name, [_, new]| {
-            let entry = new.and_then(|found| found.entry());
-            named.push((Step::foreign(name), entry.map(Slot::from)));
-            if named.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if named.len() > limit {
-            return Err(too_many(u64::try_from(named.len()).unwrap_or(u64::MAX), limit));
-        }
-        // In their order they are added at the end, one by one.
-        named.extend(self.edits.iter().map(|(step, slot)| (step.clone(), slot.clone())));
-        sort::by(&mut named, |a, b| a.0.cmp(&b.0));
-        let mut all = Edits::default();
-        for (step, slot) in named {
+        let (mut all, mut met) = (self.edits.clone(), 0_usize);
+        // As many as two directories may have: of what a damaged one says there is no end.
+        let limit = store.limits().entries.saturating_mul(2);
+        store.layout().diff_parts(&**store, base, &taken.parts, &mut |name, [_, new]| {
+            let step = Step::foreign(name);
             if let Err(gap) = all.find(&step) {
-                all.insert(gap, step, slot);
+                all.insert(gap, step, new.and_then(|found| found.entry()).map(Slot::from));
             }
+            met += 1;
+            if met > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if met > limit {
+            return Err(too_many(u64::try_from(met).unwrap_or(u64::MAX), limit));
         }
-        Ok(self.named.get_or_init(|| all))
+        Ok(taken.named.get_or_init(|| all))
     }
 
     /// The same with names in the place of parts, so that any of them may be changed; nothing where
     /// there are no parts.
     fn without_parts(&self, store: Option<&Arc<Store>>) -> Result<Option<Self>> {
-        if self.parts.is_none() {
+        if self.taken.is_none() {
             return Ok(None);
         }
         let mut edited = Edited::default();
@@ -218,7 +224,7 @@ impl Edited {
         }
         let len = self.len.checked_add_signed(parts.grow_by());
         self.len = len.ok_or_else(|| miscounted(self.base.as_deref()))?;
-        self.parts = parts;
+        self.taken = Some(Box::new(Taken { parts, named: OnceLock::new() }));
         Ok(())
     }
 

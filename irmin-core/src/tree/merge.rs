@@ -16,9 +16,10 @@ use bytes::Bytes;
 
 use super::diff::{Known, Pair, changed, same, same_contents, split};
 use super::raw::{Link, Raw, Slot, Value};
-use super::stored::{Both, Versions};
+use super::stored::{self, Both, Versions};
 use super::visits::{Visits, check_path};
 use crate::error::{Code, Error, Result};
+use crate::id::Key;
 use crate::merge::Reason;
 use crate::object::{Dir, Metadata, Parts};
 use crate::path::{Path, Step};
@@ -112,7 +113,12 @@ enum Task {
     Key(Box<Triple>),
     /// Stored directories, of the store of the result.
     Dirs(Path, Versions),
+    /// The same, which are still to be read.
+    Keys(Path, Box<[Key; 3]>),
 }
+
+/// How many directories are read together that both sides changed.
+const AT_ONCE: usize = 64;
 
 struct Merge<'a> {
     values: &'a dyn ValueMerge,
@@ -143,6 +149,10 @@ impl Merge<'_> {
                 Task::Key(triple) => *triple,
                 Task::Dirs(path, versions) => {
                     self.stored(&path, &versions, &mut queue)?;
+                    continue;
+                }
+                Task::Keys(path, keys) => {
+                    self.read(path, *keys, &mut queue)?;
                     continue;
                 }
             };
@@ -200,6 +210,22 @@ impl Merge<'_> {
         Ok(())
     }
 
+    /// Merges directories that are still to be read, and those that are next in the queue with them.
+    fn read(&mut self, path: Path, keys: [Key; 3], queue: &mut VecDeque<Task>) -> Result<()> {
+        let (mut paths, mut keys) = (Vec::from([path]), Vec::from(keys));
+        while let (true, Some(Task::Keys(..))) = (paths.len() < AT_ONCE, queue.front()) {
+            if let Some(Task::Keys(path, next)) = queue.pop_front() {
+                paths.push(path);
+                keys.extend(*next);
+            }
+        }
+        let Some(store) = self.result.store.clone() else { return Ok(()) };
+        for (path, versions) in paths.iter().zip(stored::load(&store, &keys)?) {
+            self.stored(path, &versions, queue)?;
+        }
+        Ok(())
+    }
+
     /// As [`Merge::dir`], of directories that are stored: all three are compared together, and parts
     /// that only they changed are taken over without a look at names.
     fn stored(
@@ -228,6 +254,7 @@ impl Merge<'_> {
             let path = path.child(step.as_bytes());
             queue.push_back(match both {
                 Both::Dirs(versions) => Task::Dirs(path, versions),
+                Both::Keys(keys) => Task::Keys(path, keys),
                 Both::Slots(slots) => {
                     let [base, ours, theirs] = *slots;
                     let raw =

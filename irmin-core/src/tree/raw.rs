@@ -1,5 +1,6 @@
 //! Trees without the type of their values: links, overlays of edits, and finding one's way.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -42,16 +43,23 @@ pub(crate) struct Foreign {
 pub(crate) struct Edited {
     /// The stored directory below the overlay.
     pub(crate) base: Option<Arc<Dir>>,
-    /// What stands below the overlay instead of parts of it: no changed name is in one of these.
-    pub(super) parts: Parts,
-    /// The changed names, with those in the parts, once somebody asked for them.
-    pub(super) named: OnceLock<Edits>,
+    /// What stands below the overlay instead of parts of it.
+    pub(super) taken: Option<Box<Taken>>,
     /// The changed names that are in none of the parts.
     pub(super) edits: Edits,
     /// The number of entries, overlay included.
     pub(crate) len: u64,
     /// Where it is, in the store of that id, once it was written there.
     pub(crate) sealed: OnceLock<(u64, Key)>,
+}
+
+/// What a merge took over from another version of a directory.
+#[derive(Clone)]
+pub(super) struct Taken {
+    /// The parts: no changed name is in one of them.
+    pub(super) parts: Parts,
+    /// The changed names and those in the parts, once somebody asked for them.
+    pub(super) named: OnceLock<Edits>,
 }
 
 /// What a name of a directory stands for.
@@ -106,11 +114,12 @@ impl Edited {
     fn take_below(&mut self, below: &mut Vec<Link>) {
         let is_below =
             |slot: &mut Slot| matches!(slot, Slot::Node(Link::Edited(_) | Link::Foreign(_)));
-        let mut named = self.named.take();
-        let named = named.iter_mut().flat_map(Edits::slots_mut);
-        for slot in self.edits.slots_mut().chain(named) {
-            if let Some(Slot::Node(link)) = slot.take_if(is_below) {
-                below.push(link);
+        let mut named = self.taken.take().and_then(|mut taken| taken.named.take());
+        for edits in [Some(&mut self.edits), named.as_mut()].into_iter().flatten() {
+            for slot in edits.slots_mut() {
+                if let Some(Slot::Node(link)) = slot.take_if(is_below) {
+                    below.push(link);
+                }
             }
         }
     }

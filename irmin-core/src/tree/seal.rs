@@ -199,7 +199,8 @@ impl<'a> Sealer<'a> {
         if len > limit as u64 && base.is_none_or(|base| len > base.len()) {
             return Err(too_many(len, limit));
         }
-        let parts = node.map_or(&Parts::NONE, |node| &node.parts);
+        let taken = node.and_then(|node| node.taken.as_deref());
+        let parts = taken.map_or(&Parts::NONE, |taken| &taken.parts);
         let key = self.store.layout().write(&**self.store, base, parts, edits, self.put)?;
         if let Some(node) = node.filter(|_| !self.hashing) {
             self.sealed.push((node.clone(), key));

@@ -36,8 +36,10 @@ pub(super) struct Changes {
 
 /// What both sides made of a name.
 pub(super) enum Both {
-    /// It is a directory everywhere.
+    /// It is a directory everywhere, and the store has all of them at hand.
     Dirs(Versions),
+    /// It is a directory everywhere.
+    Keys(Box<[Key; 3]>),
     /// What it is in the base, in ours and in theirs.
     Slots(Box<[Option<Slot>; 3]>),
 }
@@ -58,7 +60,10 @@ impl Versions {
             }
         };
         match (key(&triple.base), key(&triple.ours), key(&triple.theirs)) {
-            (Some(base), Some(ours), Some(theirs)) => Ok(load(store, &[base, ours, theirs])?.pop()),
+            // Where they changed nothing there is nothing to read.
+            (Some(base), Some(ours), Some(theirs)) if base != theirs => {
+                Ok(load(store, &[base, ours, theirs])?.pop())
+            }
             _ => Ok(None),
         }
     }
@@ -67,28 +72,30 @@ impl Versions {
     /// that, which is to be `idempotent`.
     pub(super) fn compare(&self, store: &Store, idempotent: bool) -> Result<Changes> {
         let limit = store.limits().entries.saturating_mul(2);
-        let mut changed: Vec<Changed> = Vec::new();
+        let (mut changed, mut met): (Vec<Changed>, usize) = (Vec::new(), 0);
         let versions = [&self.base, &self.ours, &self.theirs];
         let parts = store.layout().merge(store, versions, &mut |name, places| {
             let entries = places.map(|place| place.and_then(|found| found.entry()));
             let [base, ours, theirs] = &entries;
+            met += 1;
+            let flow = if met > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             if idempotent && ours == theirs {
-                return ControlFlow::Continue(());
+                return flow;
             }
             let dir = |place: Option<Found<'_>>| store.resident_root(place?);
             let both = are_dirs(&entries) && ours != base;
             let dirs = both.then(|| Versions::from_array(places.map(dir))).flatten();
             changed.push((Step::foreign(name), entries, dirs));
-            if changed.len() > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            flow
         })?;
-        if changed.len() > limit {
-            return Err(too_many(u64::try_from(changed.len()).unwrap_or(u64::MAX), limit));
+        if met > limit {
+            return Err(too_many(u64::try_from(met).unwrap_or(u64::MAX), limit));
         }
         let parts = self.fit(store, parts, &mut changed)?;
         // One after another in a damaged directory, too.
         sort::by(&mut changed, |a, b| a.0.cmp(&b.0));
         changed.dedup_by(|a, b| a.0 == b.0);
-        Changes { parts, ..Changes::default() }.with(store, changed)
+        Ok(Changes { parts, ..Changes::default() }.with(changed))
     }
 
     /// The parts, if whatever becomes of the names that differ leaves more than one entry in the
@@ -127,14 +134,7 @@ impl Changes {
     }
 
     /// Adds names, in the order in which they come.
-    fn with(mut self, store: &Store, changed: Vec<Changed>) -> Result<Self> {
-        let absent = |(_, entries, dirs): &&Changed| {
-            let [base, ours, _] = entries;
-            dirs.is_none() && ours != base && are_dirs(entries)
-        };
-        let keys = changed.iter().filter(absent).flat_map(|(_, entries, _)| *entries);
-        let keys: Vec<Key> = keys.flatten().map(|entry| entry.key).collect();
-        let mut loaded = load(store, &keys)?.into_iter();
+    fn with(mut self, changed: Vec<Changed>) -> Self {
         for (step, entries, dirs) in changed {
             let [base, ours, theirs] = entries;
             if ours == base {
@@ -144,11 +144,15 @@ impl Changes {
                 }
                 continue;
             }
-            let dirs = if are_dirs(&entries) { dirs.or_else(|| loaded.next()) } else { None };
-            let slots = || Both::Slots(Box::new(entries.map(|entry| entry.map(Slot::from))));
+            let slots = || match entries {
+                [Some(base), Some(ours), Some(theirs)] if are_dirs(&entries) => {
+                    Both::Keys(Box::new([base.key, ours.key, theirs.key]))
+                }
+                _ => Both::Slots(Box::new(entries.map(|entry| entry.map(Slot::from)))),
+            };
             self.both.push((step, dirs.map_or_else(slots, Both::Dirs)));
         }
-        Ok(self)
+        self
     }
 }
 
@@ -157,7 +161,7 @@ fn are_dirs(entries: &[Option<Entry>; 3]) -> bool {
 }
 
 /// The directories of these keys, three by three, all of them read in one batch.
-fn load(store: &Store, keys: &[Key]) -> Result<Vec<Versions>> {
+pub(super) fn load(store: &Store, keys: &[Key]) -> Result<Vec<Versions>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }

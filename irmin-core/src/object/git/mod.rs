@@ -21,7 +21,7 @@ use super::{
     Child, CommitData, Dir, Edit, Entry, Kind, Layout, Object, Parts, Position, Source, TagData,
     flat,
 };
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction};
 use crate::id::Key;
 
@@ -97,10 +97,14 @@ impl Layout for GitLayout {
         &self,
         _: &dyn Source,
         base: Option<&Dir>,
-        _: &Parts,
+        parts: &Parts,
         edits: &[Edit<'_>],
         put: &mut Put<'_>,
     ) -> Result<Key> {
+        if !parts.is_none() {
+            let why = "a tree of git is one object: it takes over no parts";
+            return Err(Error::new(Code::InvalidArgument, why));
+        }
         flat::check_edits(edits)?;
         match tree::write(self.hash, base, edits)? {
             tree::Written::Same(key) => Ok(key),

@@ -5,9 +5,12 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::ControlFlow;
 
+use hashbrown::HashSet;
+
 use super::IrminLayout;
 use super::walk::{Held, is_inner, load_parts, slots};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::object::dir::Slot;
 use crate::object::flat;
 use crate::object::layout::{Found, OnChange};
@@ -74,6 +77,24 @@ pub(super) struct Task<'a> {
     pub(super) b: Side<'a>,
 }
 
+/// The pairs of inner nodes that a walk met.
+///
+/// The place of a name follows from the name, so that no two places hold the same. Where a damaged
+/// directory refers to one part again and again, a walk would have no end that met it every time.
+#[derive(Default)]
+pub(super) struct Met(HashSet<[Hash; 2]>);
+
+impl Met {
+    /// Refuses a pair that is met again.
+    pub(super) fn check(&mut self, a: &Dir, b: &Dir) -> Result<()> {
+        let hash = |dir: &Dir| dir.key().hash;
+        if self.0.insert([hash(a), hash(b)]) {
+            return Ok(());
+        }
+        Err(Error::corrupt("directory part", &hash(b), "it is in two places of one directory"))
+    }
+}
+
 /// How many pairs are looked at together: their parts are loaded in one batch.
 const AT_ONCE: usize = 64;
 
@@ -98,12 +119,16 @@ pub(super) fn compare(
     mut tasks: Vec<Task<'_>>,
     f: &mut OnChange<'_>,
 ) -> Result<()> {
+    let mut met = Met::default();
     while !tasks.is_empty() {
         let mut batch = tasks.split_off(tasks.len().saturating_sub(AT_ONCE));
         load(source, &mut batch)?;
         // Later pairs go on the stack first, so that slots are compared in their order.
         let mut pending: Vec<Vec<Task<'_>>> = Vec::new();
         for task in batch.into_iter().rev() {
+            if let (Some(a), Some(b)) = (task.a.inner(), task.b.inner()) {
+                met.check(a, b)?;
+            }
             if task.a.inner().is_some() || task.b.inner().is_some() {
                 pending.push(split(layout, task));
                 continue;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::IrminLayout;
-use super::diff::{Side, Task, compare};
+use super::diff::{Met, Side, Task, compare};
 use super::walk::{Held, find_slot, is_inner, leaf, load_parts, slots};
 use super::write::miscounted;
 use crate::error::Result;
@@ -47,7 +47,8 @@ pub(super) fn merge(
     versions: [&Arc<Dir>; 3],
     f: &mut OnTriple<'_>,
 ) -> Result<Parts> {
-    let mut walk = Walk { layout, source, f, drafts: Vec::new(), open: Vec::new(), ended: false };
+    let (drafts, open, met) = (Vec::new(), Vec::new(), Met::default());
+    let mut walk = Walk { layout, source, f, drafts, open, met, ended: false };
     walk.part(None, versions.map(|dir| Some(dir.clone())))?;
     while !walk.open.is_empty() && !walk.ended {
         walk.load()?;
@@ -62,6 +63,7 @@ struct Walk<'a, 'f> {
     /// Those above before those below.
     drafts: Vec<Draft>,
     open: Vec<Open>,
+    met: Met,
     /// Whether the caller wants no more.
     ended: bool,
 }
@@ -74,6 +76,8 @@ impl Walk<'_, '_> {
                 let versions = [base, ours, theirs];
                 let inner = versions.iter().filter(|dir| is_inner(dir)).count();
                 if inner == versions.len() {
+                    let [base, _, theirs] = &versions;
+                    self.met.check(base, theirs)?;
                     self.node(parent, versions);
                     return Ok(());
                 }
@@ -160,30 +164,28 @@ impl Walk<'_, '_> {
         let side = |dir: &Option<Arc<Dir>>| {
             dir.clone().map_or(Side::Empty, |dir| Side::Dir(Held::Part(dir)))
         };
-        let [base, _, theirs] = versions;
+        let [base, ours, theirs] = versions;
         let depth = versions.iter().flatten().map(|dir| dir.depth).max().unwrap_or_default();
-        let mut names: Vec<Vec<u8>> = Vec::new();
         let task = Task { depth, a: side(base), b: side(theirs) };
-        compare(self.layout, self.source, Vec::from([task]), &mut |name, _| {
-            names.push(name.to_vec());
-            ControlFlow::Continue(())
+        let (layout, source) = (self.layout, self.source);
+        let (f, ended) = (&mut *self.f, &mut self.ended);
+        let mut failed = None;
+        compare(layout, source, Vec::from([task]), &mut |name, [b, t]| {
+            // Few of them differ on both sides and are in different forms: one by one.
+            let own = ours.as_ref().map_or(Ok(None), |dir| leaf(layout, source, dir, name));
+            let own = match own {
+                Ok(own) => own,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
+            let o = own.as_ref().and_then(|dir| Some(Found { dir, at: dir.place(name)? }));
+            let flow = f(name, [b, o, t]);
+            *ended |= flow.is_break();
+            flow
         })?;
-        for name in names {
-            let mut leaves = [None, None, None];
-            for (leaf_of, dir) in leaves.iter_mut().zip(versions) {
-                let Some(dir) = dir else { continue };
-                *leaf_of = leaf(self.layout, self.source, dir, &name)?;
-            }
-            let places = leaves.each_ref().map(|leaf| {
-                let leaf = leaf.as_ref()?;
-                Some(Found { dir: leaf, at: leaf.place(&name)? })
-            });
-            if (self.f)(&name, places).is_break() {
-                self.ended = true;
-                return Ok(());
-            }
-        }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 

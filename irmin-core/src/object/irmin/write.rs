@@ -1,7 +1,7 @@
-//! Editing a directory: sorted edits go down the trie together, and what they touch is built
-//! anew from the leaves up.
+//! Editing a directory: sorted edits go down the trie together, with the parts that it takes over
+//! from another version, and what they touch is built anew from the leaves up.
 //!
-//! It takes two passes. The first loads the parts that the edits lead to, a level at a time, and
+//! It takes two passes. The first loads the parts that they lead to, a level at a time, and
 //! counts what they add and remove, because the form of everything (flat or trie, leaf or inner
 //! node) follows from the counts. The second builds, so that no object is made in vain.
 
@@ -136,7 +136,7 @@ impl Builder<'_, '_> {
     }
 }
 
-/// A part of the trie that edits lead to.
+/// A part of the trie that edits lead to, or parts of another version below it.
 struct Visit<'a> {
     dir: Held<'a>,
     depth: u32,
@@ -364,16 +364,20 @@ impl<'a> Editor<'a> {
         if !visit.changed {
             return Ok(Some(key));
         }
-        if visit.len == 0 {
-            return Ok(None);
-        }
         if !is_inner(&visit.dir) {
-            return self.build_leaf(visit, builder).map(Some);
+            return if visit.len == 0 {
+                Ok(None)
+            } else {
+                self.build_leaf(visit, builder).map(Some)
+            };
         }
         if visit.len <= u64::from(self.layout.order.fanout()) {
             let (dirs, edits) = self.gather(number)?;
             let entries = merge_named(&dirs, &edits);
             check_count(&key, visit.len, entries.len())?;
+            if entries.is_empty() {
+                return Ok(None);
+            }
             let object = node::entries_object(self.layout, false, None, &entries)?;
             return (builder.put)(object).map(Some);
         }
@@ -466,7 +470,8 @@ impl<'a> Editor<'a> {
 
     /// All that is below a visited part: the objects that hold its entries, and its edits by name.
     ///
-    /// Only for parts that become small: what no edit leads to is loaded, and all of it stays.
+    /// Only for parts that become small: what nothing leads to is loaded, and all of it stays, and
+    /// what is taken over is loaded instead of what it replaces.
     fn gather(&self, number: usize) -> Result<Gathered<'a>> {
         let Some(top) = self.visits.get(number) else { return Ok((Vec::new(), Vec::new())) };
         let mut dirs = Vec::new();
