@@ -430,7 +430,7 @@ impl Backend for GitBackend {
     /// Nothing is to be kept: this crate removes no object, and what other programs remove is
     /// outside its reach.
     fn pin(&self) -> Result<Pin> {
-        Ok(Box::new(()))
+        Ok(Arc::new(()))
     }
 
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {

@@ -247,7 +247,7 @@ impl Backend for MemoryBackend {
     }
 
     fn pin(&self) -> Result<Pin> {
-        Ok(Box::new(self.pins.clone()))
+        Ok(self.pins.clone())
     }
 
     fn get_many(&self, keys: &[Key], _: Wait) -> Result<Vec<Option<Object>>> {

@@ -192,7 +192,10 @@ impl fmt::Debug for Submitted<'_> {
 }
 
 /// While it is held, what the refs reached when it was made stays readable.
-pub type Pin = Box<dyn Any + Send + Sync>;
+///
+/// Shared, since every handle of what was read holds it: a store that keeps everything hands out
+/// the same one to all, which costs nothing.
+pub type Pin = Arc<dyn Any + Send + Sync>;
 
 /// One change of a ref that became durable.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -26,7 +26,7 @@ pub(crate) struct Store {
     wait: Wait,
     codec: Codec,
     /// Keeps what is read through this handle readable while the handle lives.
-    _pin: Option<Arc<Pin>>,
+    _pin: Option<Pin>,
     cache: Arc<Mutex<Cache>>,
     /// Tells stores apart, so that a tree knows whether a key means something in one.
     id: u64,
@@ -73,8 +73,7 @@ impl Store {
 
     /// The same store, with all that its refs reach now kept readable.
     pub(crate) fn pinned(&self) -> Result<Self> {
-        let pin = self.backend.pin()?;
-        Ok(Store { _pin: Some(Arc::new(pin)), ..self.clone() })
+        Ok(Store { _pin: Some(self.backend.pin()?), ..self.clone() })
     }
 
     /// The object of a value, from its text form.

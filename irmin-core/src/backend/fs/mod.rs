@@ -233,7 +233,7 @@ impl Backend for FsBackend {
 
     /// Objects are never removed.
     fn pin(&self) -> Result<Pin> {
-        Ok(Box::new(()))
+        Ok(Arc::new(()))
     }
 
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {

@@ -325,7 +325,7 @@ impl Backend for StrictMemory {
         state.next_pin += 1;
         let roots = state.roots();
         state.pins.insert(id, roots);
-        Ok(Box::new(StrictPin { state: Arc::downgrade(&self.state), id }))
+        Ok(Arc::new(StrictPin { state: Arc::downgrade(&self.state), id }))
     }
 
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
