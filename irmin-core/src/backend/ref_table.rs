@@ -92,11 +92,12 @@ impl RefTable {
 
     /// Makes edits that were [checked](RefTable::check), and says what changed by them.
     pub fn apply(&mut self, edits: &[RefEdit]) -> Vec<RefChange> {
-        let mut changes = Vec::new();
+        let mut changes = Vec::with_capacity(edits.len());
         for edit in edits {
-            let old = match &edit.new {
-                Some(target) => self.refs.insert(edit.name.clone(), target.clone()),
-                None => self.refs.remove(&edit.name),
+            let old = match (&edit.new, self.refs.get_mut(&edit.name)) {
+                (Some(target), Some(there)) => Some(core::mem::replace(there, target.clone())),
+                (Some(target), None) => self.refs.insert(edit.name.clone(), target.clone()),
+                (None, _) => self.refs.remove(&edit.name),
             };
             if old != edit.new {
                 changes.push(RefChange { name: edit.name.clone(), old, new: edit.new.clone() });

@@ -4,8 +4,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
 use super::branch::{Branch, DetachedHead, Target as Head};
 use super::sink::{Locators, Sent, Sink};
 use super::{Commit, CommitOptions, Repo};
@@ -224,10 +222,9 @@ fn tree_of<C>(store: &Arc<Store>, head: Option<&Commit<C>>) -> Tree<C> {
 }
 
 pub(super) fn note(info: &Info) -> Note {
-    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-    let message = text(&info.message);
+    let message = String::from_utf8_lossy(&info.message);
     Note {
-        author: text(&info.author.author),
+        author: String::from_utf8_lossy(&info.author.author).into_owned(),
         date: info.author.date,
         message: String::from(message.lines().next().unwrap_or_default()),
     }

@@ -20,6 +20,9 @@ pub(super) type Locators = HashMap<Hash, Key>;
 /// still when they come there.
 const PORTION: usize = 128 << 10;
 
+/// So many objects are those of most writes: one value and what is above it.
+const USUAL: usize = 12;
+
 /// Takes the objects of one write, children first.
 ///
 /// A write that is small is one batch, whose place in the order is fixed before it is durable. One
@@ -62,7 +65,7 @@ impl<'a> Staged<'a> {
 impl<'a> Sink<'a> {
     /// A sink for a write of a store, with objects of at most so many bytes in memory.
     pub(super) fn new(backend: &'a Arc<dyn Backend>, most: usize) -> Self {
-        Sink { backend, batch: Numbered::default(), size: 0, most, staged: None }
+        Sink { backend, batch: Numbered::with_capacity(USUAL), size: 0, most, staged: None }
     }
 
     /// The same, which goes on with a stage.
