@@ -115,17 +115,31 @@ pub(super) fn leaf<'a>(
     dir: &'a Dir,
     name: &[u8],
 ) -> Result<Option<Held<'a>>> {
+    let last = descend(layout, source, dir, name, |_, _| {})?;
+    Ok(Some(last).filter(|last| !is_inner(last)))
+}
+
+/// The last object on the way to a name: the leaf, or an inner node whose slot for it is empty.
+/// The inner nodes before it come with the places that they are left by.
+pub(super) fn descend<'a>(
+    layout: &IrminLayout,
+    source: &dyn Source,
+    dir: &'a Dir,
+    name: &[u8],
+    mut pass: impl FnMut(Held<'a>, usize),
+) -> Result<Held<'a>> {
     let mut held = Held::Root(dir);
     if !is_inner(dir) {
-        return Ok(Some(held));
+        return Ok(held);
     }
     let prefix = layout.order.prefix(name);
     while is_inner(&held) {
         let index = layout.order.slot(prefix, held.depth);
-        let Ok(at) = find_slot(&held, index) else { return Ok(None) };
-        held = Held::Part(load_part(source, &held, at)?);
+        let Ok(at) = find_slot(&held, index) else { break };
+        let part = Held::Part(load_part(source, &held, at)?);
+        pass(core::mem::replace(&mut held, part), at);
     }
-    Ok(Some(held))
+    Ok(held)
 }
 
 /// One level of a scan: an inner node, how far it has gone, and the children already loaded.

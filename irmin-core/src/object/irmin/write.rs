@@ -11,7 +11,7 @@ use core::ops::Range;
 
 use super::node::Part;
 use super::walk::{Held, find_slot, is_inner, load_parts, slots};
-use super::{IrminLayout, node};
+use super::{IrminLayout, node, walk};
 use crate::error::{Code, Error, Result};
 use crate::id::Key;
 use crate::object::flat::{self, Ent};
@@ -30,7 +30,20 @@ pub(super) fn write(
 ) -> Result<Key> {
     flat::check_edits(edits)?;
     match base {
-        Some(dir) if is_inner(dir) => Editor::new(layout, source, edits).write(dir, parts, put),
+        Some(dir) if is_inner(dir) => {
+            let mut editor = Editor::new(layout, source, edits);
+            if let ([edit], true) = (edits, parts.is_none()) {
+                let mut path = Vec::new();
+                let pass = |dir, at| path.push((dir, at));
+                let last = walk::descend(layout, source, dir, edit.name, pass)?;
+                if let Some(key) = write_one(layout, &path, &last, edit, put)? {
+                    return Ok(key);
+                }
+                let loaded = path.into_iter().map(|(dir, _)| dir).chain([last]);
+                editor.known = loaded.skip(1).collect();
+            }
+            editor.write(dir, parts, put)
+        }
         Some(dir) if !parts.is_none() => Err(not_there(&dir.key())),
         _ => write_entries(layout, base, edits, put),
     }
@@ -61,24 +74,51 @@ fn write_entries(
     }
 }
 
+/// One edit of a trie that makes an entry refer to something else: every object on the way there
+/// differs in one hash, and nothing is to be counted. Nothing for any other edit.
+fn write_one(
+    layout: &IrminLayout,
+    path: &[(Held<'_>, usize)],
+    leaf: &Dir,
+    edit: &Edit<'_>,
+    put: &mut Put<'_>,
+) -> Result<Option<Key>> {
+    let Some((root, _)) = path.first().filter(|_| !is_inner(leaf)) else { return Ok(None) };
+    let (at, key) = match replacement(leaf, edit) {
+        Some(Some(change)) => change,
+        Some(None) => return Ok(Some(root.key())),
+        None => return Ok(None),
+    };
+    let replaced = |dir: &Dir, at, key| dir.replaced(Kind::Inode, layout.hash, &mut [(at, key)]);
+    let mut key = put(replaced(leaf, at, key))?;
+    for (dir, at) in path.iter().rev() {
+        key = put(replaced(dir, *at, key))?;
+    }
+    Ok(Some(key))
+}
+
 /// The entries that edits make refer to something else, if that is all that they do.
 fn replacements<'e>(
     dir: &Dir,
     edits: impl Iterator<Item = &'e Edit<'e>>,
 ) -> Option<Vec<(usize, Key)>> {
-    let mut changes = Vec::new();
+    let mut changes = Vec::with_capacity(edits.size_hint().0);
     for edit in edits {
-        let at = dir.place(edit.name);
-        match (at.and_then(|at| Some((at, dir.items().get(at)?))), &edit.entry) {
-            (Some((_, item)), Some(entry)) if dir.is(item, entry) => {}
-            (Some((at, item)), Some(entry)) if dir.fits(item, entry) => {
-                changes.push((at, entry.key));
-            }
-            (None, None) => {}
-            _ => return None,
-        }
+        changes.extend(replacement(dir, edit)?);
     }
     Some(changes)
+}
+
+/// The entry that an edit makes refer to something else, if it changes anything; nothing if it does
+/// more than that.
+fn replacement(dir: &Dir, edit: &Edit<'_>) -> Option<Option<(usize, Key)>> {
+    let at = dir.place(edit.name);
+    match (at.and_then(|at| Some((at, dir.items().get(at)?))), &edit.entry) {
+        (Some((_, item)), Some(entry)) if dir.is(item, entry) => Some(None),
+        (Some((at, item)), Some(entry)) if dir.fits(item, entry) => Some(Some((at, entry.key))),
+        (None, None) => Some(None),
+        _ => None,
+    }
 }
 
 /// Whether a directory with so many entries is one flat object.
@@ -174,6 +214,8 @@ struct Editor<'a> {
     source: &'a dyn Source,
     /// The edits in the order of their prefixes, then of their names.
     edits: Vec<(u64, &'a Edit<'a>)>,
+    /// The parts below the root that are loaded already, if there is one edit: one of each level.
+    known: Vec<Held<'a>>,
     visits: Vec<Visit<'a>>,
 }
 
@@ -182,7 +224,7 @@ impl<'a> Editor<'a> {
         let mut edits: Vec<(u64, &Edit<'_>)> =
             edits.iter().map(|edit| (layout.order.prefix(edit.name), edit)).collect();
         edits.sort_unstable_by(|a, b| (a.0, a.1.name).cmp(&(b.0, b.1.name)));
-        Editor { layout, source, edits, visits: Vec::new() }
+        Editor { layout, source, edits, known: Vec::new(), visits: Vec::new() }
     }
 
     fn write(mut self, root: &'a Dir, parts: &'a Parts, put: &mut Put<'_>) -> Result<Key> {
@@ -213,6 +255,7 @@ impl<'a> Editor<'a> {
         let all = Lead { edits: 0..self.edits.len(), node: parts.node(), parent: None };
         let mut wanted = Vec::from([all]);
         let mut dirs = Vec::from([Held::Root(root)]);
+        let mut known = core::mem::take(&mut self.known).into_iter();
         let mut depth = 0;
         while !dirs.is_empty() {
             let mut next = Vec::new();
@@ -235,10 +278,10 @@ impl<'a> Editor<'a> {
             let dir = |number: usize| self.visits.get(number).map(|visit| &*visit.dir);
             let places: Vec<(&Dir, usize)> =
                 places.into_iter().filter_map(|(number, at)| Some((dir(number)?, at))).collect();
-            dirs = if places.is_empty() {
-                Vec::new()
-            } else {
-                load_parts(self.source, &places)?.into_iter().map(Held::Part).collect()
+            dirs = match known.next() {
+                _ if places.is_empty() => Vec::new(),
+                Some(part) => Vec::from([part]),
+                None => load_parts(self.source, &places)?.into_iter().map(Held::Part).collect(),
             };
         }
         self.sum_up()
