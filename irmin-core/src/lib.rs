@@ -88,8 +88,8 @@ pub use limits::Limits;
 pub use merge::{Merge, Reason};
 pub use name::{BranchName, RefName, TagName};
 pub use object::{
-    Child, CommitData, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Found, Kind, Layout,
-    Metadata, Object, Parts, Position, Source, TagData, ValueEncoding,
+    Child, CommitData, Decoded, Dir, Edit, Entry, EntryKind, Format, FormatSpec, Found, Kind,
+    Layout, Metadata, Object, Parts, Position, Source, TagData, ValueEncoding,
 };
 pub use path::{IntoPath, Path, Step};
 pub use repo::{

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use irmin_core::{
-    Dir, Edit, Entry, EntryKind, Error, Format, FormatSpec, Hash, Key, Kind, Metadata, Object,
-    Parts, Result, Source,
+    Decoded, Dir, Edit, Entry, EntryKind, Error, Format, FormatSpec, Hash, Key, Kind, Metadata,
+    Object, Parts, Result, Source,
 };
 
 /// Objects by their hash, and how often they were asked for.
@@ -65,9 +65,15 @@ impl Store {
         }
         assert!(named.next().is_none(), "what is named is a child");
         // What comes along is what the bytes decode to.
-        if let Some(dir) = &object.dir {
-            let decoded = self.format.layout().decode(object.id.into(), &read).unwrap();
-            assert_eq!(**dir, decoded);
+        match &object.decoded {
+            Some(Decoded::Dir(dir)) => {
+                let decoded = self.format.layout().decode(object.id.into(), &read).unwrap();
+                assert_eq!(**dir, decoded);
+            }
+            Some(Decoded::Commit(commit)) => {
+                assert_eq!(**commit, self.format.layout().decode_commit(&read).unwrap());
+            }
+            None => {}
         }
         let objects = &mut *self.objects.lock().unwrap();
         for (kind, child) in children {

@@ -19,7 +19,7 @@ use crate::id::{HashPrefix, Key};
 use crate::lock::{OnceLock, RwLock};
 use crate::name::{BranchName, RefName};
 use crate::numbers::{Hashed, Numbered};
-use crate::object::{CommitData, Dir, Format, Kind, Object};
+use crate::object::{CommitData, Decoded, Dir, Format, Kind, Object};
 use crate::sort;
 
 /// A store in memory, gone when the last handle of it is dropped.
@@ -71,20 +71,14 @@ impl Hashed for Record {
     }
 }
 
-/// An object as its readers want it.
-#[derive(Clone)]
-enum Decoded {
-    Dir(Arc<Dir>),
-    Commit(Arc<CommitData>),
-}
-
 impl Record {
+    /// The record of an object that came with nothing decoded but its own.
     fn of(object: Object) -> Self {
+        let Object { kind, id, bytes, decoded: own, .. } = object;
         let decoded = OnceLock::new();
-        if let Some(dir) = object.own_dir() {
-            let _ = decoded.set(Decoded::Dir(dir.clone()));
+        if let Some(own) = own {
+            let _ = decoded.set(own);
         }
-        let Object { kind, id, bytes, .. } = object;
         Record { id, kind, bytes, decoded }
     }
 
@@ -198,7 +192,7 @@ fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) ->
     let mut keys = Vec::with_capacity(objects.len());
     let mut absent = Vec::new();
     records.reserve(objects.len());
-    for object in objects {
+    for mut object in objects {
         let mut below = Vec::new();
         for hash in object.children.iter().map(|child| &child.key.hash) {
             let stored = || stored.and_then(|stored| stored.get(hash));
@@ -208,7 +202,8 @@ fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) ->
                 Some(_) => {}
             }
         }
-        if let Some(dir) = object.own_dir().filter(|_| !below.is_empty()) {
+        object.check_decoded();
+        if let Some(dir) = object.dir().filter(|_| !below.is_empty()) {
             dir.adopt(below);
         }
         keys.push(Key::from(object.id));
@@ -370,7 +365,8 @@ impl Stage for MemoryStage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Parts, Source};
+    use crate::info::Info;
+    use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Metadata, Parts, Source};
     use alloc::string::String;
     use alloc::vec;
 
@@ -428,7 +424,7 @@ mod tests {
         let layout = store.format().layout();
         let key =
             layout.write(&Dirs(store), base.as_deref(), &Parts::NONE, &edits, &mut put).unwrap();
-        let dirs: Vec<Arc<Dir>> = objects.iter().filter_map(|o| o.own_dir().cloned()).collect();
+        let dirs: Vec<Arc<Dir>> = objects.iter().filter_map(|o| o.dir().cloned()).collect();
         store.publish(Batch { objects, ..Batch::default() }).unwrap();
         let mut count = 0;
         for dir in &dirs {
@@ -471,6 +467,49 @@ mod tests {
                 let twice = [(names(0), same), (names(width), same)];
                 assert!(known(&store, Some(&wide), &twice).1 >= 1 || !all_come);
             }
+        }
+    }
+
+    /// Whoever hands in an object with what another one decodes to is read by its bytes.
+    #[test]
+    fn what_is_decoded_of_another_object_is_not_believed() {
+        let store = MemoryBackend::new(Format::new(FormatSpec::native()));
+        let format = store.format();
+        let value = format.value(b"value");
+        let entry = Entry { kind: EntryKind::Value(Metadata::Normal), key: value.id.into() };
+        let dir = |name: &str| {
+            let mut made = None;
+            let mut put = |object: Object| Ok(Key::from(made.insert(object).id));
+            let edits = [Edit { name: name.as_bytes(), entry: Some(entry) }];
+            let layout = format.layout();
+            layout.write(&Dirs(&store), None, &Parts::NONE, &edits, &mut put).unwrap();
+            made.unwrap()
+        };
+        let commit = |tree: &Object| {
+            let info = Info::new("me", 1, "why");
+            let data = CommitData { tree: tree.id.into(), parents: Vec::new(), info };
+            format.commit_as_read(&data).unwrap().0
+        };
+        let (one, two) = (dir("one"), dir("two"));
+        let all = [commit(&one), commit(&two), one, two];
+        assert!(all.iter().all(|object| object.decoded.is_some()));
+        let lies =
+            all.iter().zip(all.iter().rev()).chain(all.iter().zip(all.iter().cycle().skip(1)));
+        for (object, other) in lies {
+            let store = MemoryBackend::new(format.clone());
+            let lie = Object { decoded: other.decoded.clone(), ..object.clone() };
+            let [_, _, one, two] = all.clone();
+            let objects = match object.kind {
+                Kind::Commit => vec![value.clone(), one, two, lie],
+                _ => vec![value.clone(), lie],
+            };
+            store.publish(Batch { objects, ..Batch::default() }).unwrap();
+            let key = Key::from(object.id);
+            let (dir, commit) = (store.resident_dir(&key), store.resident_commit(&key));
+            assert_eq!(dir.as_ref(), object.dir());
+            let bare = Object { decoded: None, ..object.clone() };
+            let read = format.layout().decode_commit(&bare).ok();
+            assert_eq!(commit.as_deref(), read.as_ref().filter(|_| object.kind == Kind::Commit));
         }
     }
 

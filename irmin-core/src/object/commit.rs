@@ -16,3 +16,10 @@ pub struct CommitData {
     /// Who, when and why.
     pub info: Info,
 }
+
+impl CommitData {
+    /// All that it refers to, in the order of both layouts: the tree, then the parents.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &Key> {
+        core::iter::once(&self.tree).chain(&self.parents)
+    }
+}

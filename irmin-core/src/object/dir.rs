@@ -8,7 +8,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::items::Items;
-use super::{Child, Kind, Object};
+use super::{Child, Decoded, Kind, Object};
 use crate::hash::{Hash, HashFunction};
 use crate::id::{Key, Locator};
 use crate::lock::OnceLock;
@@ -276,7 +276,8 @@ impl Dir {
         // What vouches for the children that stay, if any does.
         let base = (children.len() < self.places()).then_some(self.key);
         let children = children.into_iter().map(|(_, key)| Child::from(key)).collect();
-        Object { children, base, dir: Some(Arc::new(dir)), ..Object::new(kind, id, bytes) }
+        let decoded = Some(Decoded::Dir(Arc::new(dir)));
+        Object { children, base, decoded, ..Object::new(kind, id, bytes) }
     }
 
     /// How many places its table has.

@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use bytes::Bytes;
 
-use super::{Child, CommitData, Kind, Layout, Object, Parts, TagData, git, irmin};
+use super::{Child, CommitData, Decoded, Kind, Layout, Object, Parts, TagData, git, irmin};
 use crate::error::{Code, Error, Result};
 use crate::hash::{Hash, HashFunction, Hasher};
 use crate::id::Key;
@@ -196,16 +196,16 @@ impl Format {
     ///
     /// # Errors
     /// As [`Format::commit`].
-    pub(crate) fn commit_as_read(&self, commit: &CommitData) -> Result<(Object, CommitData)> {
+    pub(crate) fn commit_as_read(&self, commit: &CommitData) -> Result<(Object, Arc<CommitData>)> {
         let mut object = self.object(Kind::Commit, self.layout.encode_commit(commit)?, Vec::new());
         let mut read = self.layout.decode_commit(&object)?;
-        let known = || commit.parents.iter().chain([&commit.tree]);
         for key in read.parents.iter_mut().chain([&mut read.tree]) {
-            key.at = known().find(|known| *known == key).map_or(key.at, |known| known.at);
+            let known = commit.references().find(|known| *known == key);
+            key.at = known.map_or(key.at, |known| known.at);
         }
-        // The tree and the parents as they are read is the order of both layouts.
-        let children = core::iter::once(&read.tree).chain(&read.parents);
-        object.children = children.map(|key| Child::from(*key)).collect();
+        object.children = read.references().map(|key| Child::from(*key)).collect();
+        let read = Arc::new(read);
+        object.decoded = Some(Decoded::Commit(read.clone()));
         Ok((object, read))
     }
 

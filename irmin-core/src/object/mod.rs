@@ -92,23 +92,51 @@ pub struct Object {
     /// the children that are not named.
     pub base: Option<Key>,
     /// What the bytes decode to, with the locators of all that they refer to, from the layout that
-    /// made them: a store that keeps its directories decoded takes it over.
-    pub dir: Option<Arc<Dir>>,
+    /// made them: a store that keeps its objects decoded takes it over.
+    pub decoded: Option<Decoded>,
+}
+
+/// An object as its readers want it.
+#[derive(Clone, Debug)]
+pub enum Decoded {
+    /// A directory, or a part of one.
+    Dir(Arc<Dir>),
+    /// A commit.
+    Commit(Arc<CommitData>),
 }
 
 impl Object {
     /// An object that says nothing of its children.
     #[must_use]
     pub fn new(kind: Kind, id: Hash, bytes: Bytes) -> Self {
-        Object { kind, id, bytes, children: Vec::new(), base: None, dir: None }
+        Object { kind, id, bytes, children: Vec::new(), base: None, decoded: None }
     }
 
-    /// The directory that came along, if it is of these very bytes.
-    pub(crate) fn own_dir(&self) -> Option<&Arc<Dir>> {
-        self.dir.as_ref().filter(|dir| {
-            let same = dir.bytes.as_ptr() == self.bytes.as_ptr();
-            same && dir.bytes.len() == self.bytes.len() && dir.key.hash == self.id
-        })
+    /// The directory that came along decoded.
+    pub(crate) fn dir(&self) -> Option<&Arc<Dir>> {
+        match &self.decoded {
+            Some(Decoded::Dir(dir)) => Some(dir),
+            Some(Decoded::Commit(_)) | None => None,
+        }
+    }
+
+    /// Drops what came along decoded but can be told to be of another object: a directory must be of
+    /// these very bytes, and a commit refer to what the object does.
+    pub(crate) fn check_decoded(&mut self) {
+        let own = match &self.decoded {
+            Some(Decoded::Dir(dir)) => {
+                let same = dir.bytes.as_ptr() == self.bytes.as_ptr();
+                same && dir.bytes.len() == self.bytes.len() && dir.key.hash == self.id
+            }
+            Some(Decoded::Commit(commit)) => {
+                let named = self.children.iter().map(|child| &child.key);
+                self.kind == Kind::Commit && commit.references().eq(named)
+            }
+            None => return,
+        };
+        if !own {
+            self.decoded = None;
+        }
     }
 }
 

@@ -81,7 +81,7 @@ struct Prepared {
 struct Made {
     sealed: Vec<(Arc<Edited>, Key)>,
     key: Key,
-    data: CommitData,
+    data: Arc<CommitData>,
 }
 
 /// How one try to move a branch ended.
@@ -323,9 +323,12 @@ impl<C: Contents> Repo<C> {
         }
         mark_sealed(self.store(), &sealed);
         let mut data = made.data;
-        data.tree = locate(data.tree);
+        if !at.is_empty() {
+            let tree = locate(data.tree);
+            Arc::make_mut(&mut data).tree = tree;
+        }
         let store = self.pinned().unwrap_or_else(|_| snapshot.store.clone());
-        Commit::new(store, locate(made.key), Arc::new(data))
+        Commit::new(store, locate(made.key), data)
     }
 
     /// Publishes a commit that no ref names.

@@ -66,7 +66,7 @@ pub(super) fn check_object(
         let why = format!("{} is named by {}, and no child of it there", child.key.hash, object.id);
         return Err(breach(why));
     }
-    for key in object.own_dir().into_iter().flat_map(|dir| dir.child_keys()) {
+    for key in object.dir().into_iter().flat_map(|dir| dir.child_keys()) {
         check_locator(state, staged, &key)?;
     }
     Ok(expected)

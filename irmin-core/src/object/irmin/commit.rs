@@ -70,7 +70,7 @@ fn read(hash_len: usize, object: &Object) -> Result<CommitData, Why> {
     if count > (reader.left() / hash_len.max(1)) as u64 {
         return Err("it has fewer parents than it says");
     }
-    let mut parents: Vec<Key> = Vec::new();
+    let mut parents: Vec<Key> = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
     for _ in 0..count {
         let parent = key(&mut reader)?;
         if parents.last().is_some_and(|last| *last > parent) {

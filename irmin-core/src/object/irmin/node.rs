@@ -21,7 +21,7 @@ use crate::id::{Key, Locator};
 use crate::object::dir::{Below, Body, Item, Locators, Slot};
 use crate::object::flat::Ent;
 use crate::object::items::Items;
-use crate::object::{Child, Dir, EntryKind, Kind, Metadata, Object};
+use crate::object::{Child, Decoded, Dir, EntryKind, Kind, Metadata, Object};
 
 const FLAT: u8 = b'N';
 const LEAF: u8 = 0;
@@ -427,7 +427,7 @@ fn with_dir(
     locators: Vec<(u32, Locator)>,
 ) -> Object {
     let dir = dir(layout, Key::from(object.id), size, object.bytes.clone(), body, locators);
-    Object { dir: Some(Arc::new(dir)), ..object }
+    Object { decoded: Some(Decoded::Dir(Arc::new(dir))), ..object }
 }
 
 #[cfg(test)]
