@@ -192,11 +192,15 @@ fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) ->
     let mut keys = Vec::with_capacity(objects.len());
     let mut absent = Vec::new();
     records.reserve(objects.len());
+    let (mut last, mut below) = (None, Vec::new());
     for mut object in objects {
-        let mut below = Vec::new();
         for hash in object.children.iter().map(|child| &child.key.hash) {
+            // What is on one path comes in a row.
+            let just = last.take().and_then(|last| records.at(last));
+            let just = just.filter(|record| record.id == *hash);
             let stored = || stored.and_then(|stored| stored.get(hash));
-            match records.get(hash).or_else(stored).map(|record| record.decoded.get()) {
+            let found = just.or_else(|| records.get(hash)).or_else(stored);
+            match found.map(|record| record.decoded.get()) {
                 None => absent.push(Key::from(*hash)),
                 Some(Some(Decoded::Dir(dir))) => below.push(dir.clone()),
                 Some(_) => {}
@@ -204,10 +208,11 @@ fn add(records: &mut Records, stored: Option<&Records>, objects: Vec<Object>) ->
         }
         object.check_decoded();
         if let Some(dir) = object.dir().filter(|_| !below.is_empty()) {
-            dir.adopt(below);
+            dir.adopt(&mut below);
         }
+        below.clear();
         keys.push(Key::from(object.id));
-        records.add(Record::of(object));
+        last = Some(records.add(Record::of(object)).0);
     }
     if absent.is_empty() {
         return Ok(keys);

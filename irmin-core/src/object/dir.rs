@@ -62,6 +62,8 @@ pub struct Dir {
     pub(crate) hash_len: u8,
     /// Whether it is a part of a trie, not a directory in one object.
     pub(crate) inode: bool,
+    /// Where it differs first from the version that it was made of, if it was: only a hint.
+    pub(crate) differs_at: u16,
     pub(crate) bytes: Bytes,
     /// What it refers to, where its store keeps that in memory anyway.
     pub(crate) below: Below,
@@ -124,13 +126,17 @@ impl Locators {
     }
 
     /// The same with those of some hashes replaced, which are in the order of the bytes.
-    fn replaced(&self, changes: &[(u32, Key)]) -> Self {
-        let changed = |at: &u32| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
-        let mut known: Vec<(u32, Locator)> =
-            self.0.iter().filter(|(at, _)| !changed(at)).copied().collect();
-        let new = changes.iter().map(|(at, key)| (*at, key.at));
-        known.extend(new.filter(|(_, locator)| *locator != Locator::NONE));
-        known.sort_unstable_by_key(|(at, _)| *at);
+    fn replaced(&self, changes: impl Iterator<Item = (u32, Key)>) -> Self {
+        let mut old = self.0.iter().peekable();
+        let mut known = Vec::new();
+        for (at, key) in changes {
+            while let Some(before) = old.next_if(|(old, _)| *old < at) {
+                known.push(*before);
+            }
+            old.next_if(|(old, _)| *old == at);
+            known.extend((key.at != Locator::NONE).then_some((at, key.at)));
+        }
+        known.extend(old);
         Locators::new(known)
     }
 
@@ -150,25 +156,44 @@ impl Locators {
 /// would hold on to what a cache dropped.
 #[derive(Default)]
 pub(crate) struct Below {
-    /// Those that were new when it was, in ascending order of places: of a version they are few.
+    /// The first two: most versions of a directory differ from the one before in one place, and the
+    /// next one in another, and nobody asks for more of them.
+    first: [OnceLock<(u32, Arc<Dir>)>; FIRST],
+    /// Those that were new when it was, if they were more, in ascending order of places.
     new: OnceLock<Placed>,
     /// Those that were asked for since.
     asked: OnceLock<Box<[OnceLock<Arc<Dir>>]>>,
 }
+
+const FIRST: usize = 2;
 
 /// Directories with their places.
 type Placed = Box<[(u32, Arc<Dir>)]>;
 
 impl Below {
     fn get(&self, at: usize) -> Option<&Arc<Dir>> {
+        // They are filled in their order.
+        for (place, dir) in self.first.iter().map_while(OnceLock::get) {
+            if *place as usize == at {
+                return Some(dir);
+            }
+        }
         let asked = || self.asked.get()?.get(at)?.get();
         self.new.get().and_then(|new| found(new, at)).or_else(asked)
     }
 
+    /// Keeps one, if it is one of the first.
+    fn first(&self, at: usize, dir: &Arc<Dir>) -> bool {
+        let Ok(at) = u32::try_from(at) else { return false };
+        let mut free = self.first.iter().filter(|cell| cell.get().is_none());
+        free.any(|cell| cell.set((at, dir.clone())).is_ok())
+    }
+
     fn take(&mut self) -> impl Iterator<Item = Arc<Dir>> + use<> {
         let (new, asked) = (self.new.take(), self.asked.take());
-        let new = new.unwrap_or_default().into_iter().map(|(_, dir)| dir);
-        new.chain(asked.unwrap_or_default().into_iter().filter_map(|mut cell| cell.take()))
+        let first = core::mem::take(&mut self.first).into_iter().filter_map(|mut cell| cell.take());
+        let placed = first.chain(new.unwrap_or_default()).map(|(_, dir)| dir);
+        placed.chain(asked.unwrap_or_default().into_iter().filter_map(|mut cell| cell.take()))
     }
 }
 
@@ -203,12 +228,13 @@ impl Dir {
     ///
     /// It looks for the place of each, up to a few times as long as the table: one whose place is not
     /// found is looked up when it is asked for.
-    pub(crate) fn adopt(&self, children: Vec<Arc<Dir>>) {
+    pub(crate) fn adopt(&self, children: &mut Vec<Arc<Dir>>) {
         let places = self.places();
         let mut probes = places.saturating_mul(4);
-        let mut next = 0_usize;
-        let mut new = Vec::with_capacity(children.len());
-        for child in children {
+        let mut next = usize::from(self.differs_at).min(places);
+        let few = children.len() <= FIRST;
+        let mut new = Vec::with_capacity(if few { 0 } else { children.len() });
+        for child in children.drain(..) {
             let hash = child.key.hash;
             let begins = |bytes: &[u8]| bytes.first_chunk().map(|word| u64::from_le_bytes(*word));
             let start = begins(hash.as_bytes());
@@ -222,15 +248,24 @@ impl Dir {
             let probed = if before.is_some() { 1 } else { (at + places - next) % places + 1 };
             probes = probes.saturating_sub(probed);
             next = at.saturating_add(1);
-            new.extend(u32::try_from(at).ok().map(|at| (at, child)));
+            if few {
+                self.below.first(at, &child);
+            } else {
+                new.extend(u32::try_from(at).ok().map(|at| (at, child)));
+            }
         }
-        new.sort_unstable_by_key(|(at, _)| *at);
-        new.dedup_by_key(|(at, _)| *at);
-        let _ = self.below.new.set(new.into_boxed_slice());
+        if !few {
+            new.sort_unstable_by_key(|(at, _)| *at);
+            new.dedup_by_key(|(at, _)| *at);
+            let _ = self.below.new.set(new.into_boxed_slice());
+        }
     }
 
     /// Remembers what is at a place in its table: a directory that its store keeps.
     pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
+        if self.below.first(at, child) {
+            return;
+        }
         let asked = &self.below.asked;
         let cells = asked.get_or_init(|| (0..self.places()).map(|_| OnceLock::new()).collect());
         if let Some(cell) = cells.get(at) {
@@ -244,26 +279,28 @@ impl Dir {
     }
 
     /// The object in which some places refer to something else, and all else is as it is: what
-    /// changing values makes of all directories above them. The places are those of the table.
+    /// changing values makes of all directories above them. The places are those of the table; they
+    /// are put into the order of the bytes.
     pub(crate) fn replaced(
         &self,
         kind: Kind,
         function: HashFunction,
-        changes: &[(usize, Key)],
+        changes: &mut [(usize, Key)],
     ) -> Object {
+        let hash_at = |place: &usize| self.child_hash_at(*place);
+        changes.sort_unstable_by_key(|(place, _)| hash_at(place));
+        let changed = || changes.iter().filter_map(|(place, key)| Some((hash_at(place)?, *key)));
         let mut bytes = self.bytes.to_vec();
-        let mut children: Vec<(u32, Key)> = Vec::with_capacity(changes.len());
-        for (at, key) in changes {
-            let Some(hash_at) = self.child_hash_at(*at) else { continue };
-            let start = hash_at as usize;
+        for (at, key) in changed() {
+            let start = at as usize;
             let hash = key.hash.as_bytes();
             if let Some(old) = bytes.get_mut(start..start.saturating_add(hash.len())) {
                 old.copy_from_slice(hash);
             }
-            children.push((hash_at, *key));
         }
-        children.sort_unstable_by_key(|(hash_at, _)| *hash_at);
-        let locators = self.locators.replaced(&children);
+        let children: Vec<Child> = changed().map(|(_, key)| Child::from(key)).collect();
+        let first = changes.first().and_then(|(place, _)| u16::try_from(*place).ok());
+        let locators = self.locators.replaced(changed());
         let (id, bytes) = (function.digest(&bytes), Bytes::from(bytes));
         let dir = Dir {
             key: Key::from(id),
@@ -271,11 +308,11 @@ impl Dir {
             body: self.body.clone(),
             locators,
             below: Below::default(),
+            differs_at: first.unwrap_or_default(),
             ..*self
         };
         // What vouches for the children that stay, if any does.
         let base = (children.len() < self.places()).then_some(self.key);
-        let children = children.into_iter().map(|(_, key)| Child::from(key)).collect();
         let decoded = Some(Decoded::Dir(Arc::new(dir)));
         Object { children, base, decoded, ..Object::new(kind, id, bytes) }
     }

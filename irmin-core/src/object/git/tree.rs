@@ -148,6 +148,7 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
         len: items.len() as u64,
         depth: 0,
         inode: false,
+        differs_at: 0,
         bytes: object.bytes.clone(),
         hash_len: u8::try_from(hash_len).unwrap_or(u8::MAX),
         body: Body::Entries(Items::default()),

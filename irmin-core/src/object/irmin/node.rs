@@ -111,7 +111,7 @@ fn dir(
     let hash_len = u8::try_from(layout.hash.len()).unwrap_or(u8::MAX);
     let (locators, below) = (Locators::new(locators), Below::default());
     let inode = bytes.first() != Some(&FLAT);
-    Dir { body, depth, hash_len, inode, bytes, below, len, locators, key }
+    Dir { body, depth, hash_len, inode, differs_at: 0, bytes, below, len, locators, key }
 }
 
 struct Decoder<'a> {

@@ -57,12 +57,12 @@ fn write_entries(
     put: &mut Put<'_>,
 ) -> Result<Key> {
     if let Some(dir) = base
-        && let Some(changes) = replacements(dir, edits.iter())
+        && let Some(mut changes) = replacements(dir, edits.iter())
     {
         return if changes.is_empty() {
             Ok(dir.key())
         } else {
-            put(dir.replaced(node::kind(dir), layout.hash, &changes))
+            put(dir.replaced(node::kind(dir), layout.hash, &mut changes))
         };
     }
     let old = base.into_iter().flat_map(|dir| dir.items().iter().map(move |item| (dir, item)));
@@ -476,14 +476,14 @@ impl<'a> Editor<'a> {
                 changes.push((at, key));
             }
         }
-        Ok(Some(visit.dir.replaced(Kind::Inode, self.layout.hash, &changes)))
+        Ok(Some(visit.dir.replaced(Kind::Inode, self.layout.hash, &mut changes)))
     }
 
     /// A leaf with its edits, which may make it more than a leaf.
     fn build_leaf(&self, visit: &Visit<'a>, builder: &mut Builder<'_, '_>) -> Result<Key> {
         let all = self.range(visit.lead.edits.clone()).iter().map(|(_, edit)| *edit);
-        if let Some(changes) = replacements(&visit.dir, all) {
-            return (builder.put)(visit.dir.replaced(Kind::Inode, self.layout.hash, &changes));
+        if let Some(mut changes) = replacements(&visit.dir, all) {
+            return (builder.put)(visit.dir.replaced(Kind::Inode, self.layout.hash, &mut changes));
         }
         let dirs = [visit.dir.clone()];
         let base = Some(visit.dir.key());
