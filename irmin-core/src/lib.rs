@@ -70,6 +70,7 @@ pub mod object;
 mod panics;
 mod path;
 mod repo;
+mod segments;
 pub mod slice;
 mod sort;
 pub mod tree;

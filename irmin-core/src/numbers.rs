@@ -7,6 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
 use crate::hash::Hash;
 use crate::id::Key;
+use crate::segments::Segments;
 
 /// What is found by its hash.
 pub(crate) trait Hashed {
@@ -24,10 +25,10 @@ impl Hashed for Key {
 ///
 /// The table holds the numbers alone, each with eight bytes that its hash was mixed to: a map from
 /// hashes would be five times as large, since a [`Hash`] has room for the longest digest, and no
-/// longer fit in the caches of the processor. The things lie in one piece, and none is moved or
-/// looked at when the table grows.
+/// longer fit in the caches of the processor. None of the things is looked at when
+/// the table grows, nor moved when they become more.
 pub(crate) struct Numbered<T> {
-    things: Vec<T>,
+    things: Segments<T>,
     table: HashTable<Place>,
     /// Seeded, against hashes that were made to collide.
     hasher: DefaultHashBuilder,
@@ -44,7 +45,7 @@ struct Place {
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
         Numbered {
-            things: Vec::new(),
+            things: Segments::default(),
             table: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         }
@@ -52,10 +53,9 @@ impl<T> Default for Numbered<T> {
 }
 
 impl<T: Hashed> Numbered<T> {
-    /// Nothing, with room for that much.
+    /// Nothing, with room for that much in its table.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let (things, table) = (Vec::with_capacity(capacity), HashTable::with_capacity(capacity));
-        Numbered { things, table, hasher: DefaultHashBuilder::default() }
+        Numbered { table: HashTable::with_capacity(capacity), ..Numbered::default() }
     }
 
     /// The number of a thing, and whether it is new: one of the same hash stays what it is.
@@ -79,7 +79,7 @@ impl<T: Hashed> Numbered<T> {
 
     /// Takes back all but the first so many.
     pub(crate) fn truncate(&mut self, len: usize) {
-        for (number, thing) in self.things.iter().enumerate().skip(len) {
+        for (number, thing) in (len..).zip(self.things.since(len)) {
             let mixed = self.hasher.hash_one(thing.hash());
             if let Ok(found) = self.table.find_entry(mixed, |place| place.number == number) {
                 found.remove();
@@ -88,16 +88,15 @@ impl<T: Hashed> Numbered<T> {
         self.things.truncate(len);
     }
 
-    /// Makes room for so many more.
+    /// Makes room for so many more in the table.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.table.reserve(more, |place| place.mixed);
-        self.things.reserve(more);
     }
 
     /// Adds the things of another one, in their order.
     pub(crate) fn extend(&mut self, other: Self) {
         self.reserve(other.len());
-        for thing in other.things {
+        for thing in other.things.into_things() {
             self.add(thing);
         }
     }
@@ -121,8 +120,8 @@ impl<T: Hashed> Numbered<T> {
     }
 
     /// The things from a number on.
-    pub(crate) fn since(&self, number: usize) -> &[T] {
-        self.things.get(number..).unwrap_or_default()
+    pub(crate) fn since(&self, number: usize) -> impl Iterator<Item = &T> {
+        self.things.since(number)
     }
 
     /// The thing of a number.
@@ -139,12 +138,12 @@ impl<T: Hashed> Numbered<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.things.iter()
+        self.things.since(0)
     }
 
     /// The things in the order of their numbers.
     pub(crate) fn into_things(self) -> Vec<T> {
-        self.things
+        self.things.into()
     }
 }
 
@@ -168,7 +167,7 @@ mod tests {
             assert_eq!(numbers.get(&key.hash), Some(key));
         }
         assert_eq!((numbers.len(), numbers.at(1000)), (1000, None));
-        assert_eq!((numbers.since(999), numbers.since(1001)), (&keys[999..], &[][..]));
+        assert!(numbers.since(999).eq(&keys[999..]) && numbers.since(1001).next().is_none());
         let mut other = Numbered::default();
         other.add(keys[7]);
         other.extend(numbers);

@@ -154,8 +154,8 @@ struct Search {
     sides: [usize; 2],
     /// Marks that are still to be added.
     work: Vec<(usize, Marks)>,
-    /// A layer, while it is taken in.
-    commits: Vec<Arc<CommitData>>,
+    /// A layer, while it is taken in: its keys and its commits.
+    layer: (Vec<Key>, Vec<Arc<CommitData>>),
     /// Every commit that was common and not stale when it was marked.
     candidates: Vec<usize>,
     /// How many of them still are.
@@ -174,7 +174,7 @@ impl Search {
             open: 0,
             sides: [0, 0],
             work: Vec::new(),
-            commits: Vec::new(),
+            layer: Default::default(),
             candidates: Vec::new(),
             live: 0,
             depth: 0,
@@ -201,8 +201,10 @@ impl Search {
             return Err(Error::new(Code::LimitReached, why));
         }
         self.depth += 1;
-        let mut commits = core::mem::take(&mut self.commits);
-        super::load(source, self.numbers.since(self.loaded), &mut commits)?;
+        let (mut keys, mut commits) = core::mem::take(&mut self.layer);
+        keys.extend(self.numbers.since(self.loaded));
+        super::load(source, &keys, &mut commits)?;
+        keys.clear();
         for commit in commits.drain(..) {
             let begin = self.parents.len();
             for parent in &commit.parents {
@@ -216,7 +218,7 @@ impl Search {
             self.work.extend(self.parents.iter().skip(begin).map(|parent| (*parent, marks)));
             node.parents = Some(begin..self.parents.len());
         }
-        self.commits = commits;
+        self.layer = (keys, commits);
         self.mark();
         Ok(())
     }

@@ -180,11 +180,14 @@ pub(super) fn collect(
     for head in heads {
         found.numbers.add(*head);
     }
-    let (mut depth, mut commits, mut ends) = (0, Vec::new(), Vec::new());
+    let (mut depth, mut ends) = (0, Vec::new());
+    let (mut keys, mut commits) = (Vec::new(), Vec::new());
     // What has a number and was not visited yet is the next layer.
     while found.visits.len() < found.numbers.len() {
         let last = options.depth.is_some_and(|max| depth >= max);
-        super::load(source, found.numbers.since(found.visits.len()), &mut commits)?;
+        keys.clear();
+        keys.extend(found.numbers.since(found.visits.len()));
+        super::load(source, &keys, &mut commits)?;
         for commit in commits.drain(..) {
             let (number, begin) = (found.visits.len(), found.parents.len());
             let key = found.numbers.at(number);

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "L0",
         &[
             "error", "hash", "id", "info", "limits", "lock", "name", "numbers", "panics", "path",
-            "sort", "io",
+            "segments", "sort", "io",
         ],
     ),
     ("L1", &["object"]),
