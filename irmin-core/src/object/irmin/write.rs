@@ -31,7 +31,7 @@ pub(super) fn write(
     flat::check_edits(edits)?;
     match base {
         Some(dir) if is_inner(dir) => {
-            let mut editor = Editor::new(layout, source, edits);
+            let mut known = Vec::new();
             if let ([edit], true) = (edits, parts.is_none()) {
                 let mut path = Vec::new();
                 let pass = |dir, at| path.push((dir, at));
@@ -40,9 +40,9 @@ pub(super) fn write(
                     return Ok(key);
                 }
                 let loaded = path.into_iter().map(|(dir, _)| dir).chain([last]);
-                editor.known = loaded.skip(1).collect();
+                known.extend(loaded.skip(1));
             }
-            editor.write(dir, parts, put)
+            Editor::new(layout, source, edits, known).write(dir, parts, put)
         }
         Some(dir) if !parts.is_none() => Err(not_there(&dir.key())),
         _ => write_entries(layout, base, edits, put),
@@ -220,11 +220,16 @@ struct Editor<'a> {
 }
 
 impl<'a> Editor<'a> {
-    fn new(layout: &'a IrminLayout, source: &'a dyn Source, edits: &'a [Edit<'a>]) -> Self {
+    fn new(
+        layout: &'a IrminLayout,
+        source: &'a dyn Source,
+        edits: &'a [Edit<'a>],
+        known: Vec<Held<'a>>,
+    ) -> Self {
         let mut edits: Vec<(u64, &Edit<'_>)> =
             edits.iter().map(|edit| (layout.order.prefix(edit.name), edit)).collect();
         edits.sort_unstable_by(|a, b| (a.0, a.1.name).cmp(&(b.0, b.1.name)));
-        Editor { layout, source, edits, known: Vec::new(), visits: Vec::new() }
+        Editor { layout, source, edits, known, visits: Vec::new() }
     }
 
     fn write(mut self, root: &'a Dir, parts: &'a Parts, put: &mut Put<'_>) -> Result<Key> {
