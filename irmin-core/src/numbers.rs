@@ -96,8 +96,10 @@ impl<T: Hashed> Numbered<T> {
     /// Adds the things of another one, in their order.
     pub(crate) fn extend(&mut self, other: Self) {
         self.reserve(other.len());
-        for thing in other.things.into_things() {
-            self.add(thing);
+        for piece in other.things.into_pieces() {
+            for thing in piece {
+                self.add(thing);
+            }
         }
     }
 

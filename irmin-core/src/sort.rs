@@ -9,7 +9,7 @@ use core::cmp::Ordering;
 
 /// Sorts a list; what is equal stays in its order.
 pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    if list.len() < 2 {
+    if list.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return;
     }
     let at = |a: usize, b: usize| match (list.get(a), list.get(b)) {
@@ -26,10 +26,16 @@ pub(crate) fn by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
-/// Where each of so many elements goes.
-fn places(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+/// The order of so many elements: the place of the least, and so on. Equal ones stay in theirs.
+pub(crate) fn order(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     order.sort_unstable_by(|a, b| compare(*a, *b).then(a.cmp(b)));
+    order
+}
+
+/// Where each of so many elements goes.
+fn places(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let order = order(len, compare);
     let mut places = order.clone();
     for (place, from) in order.into_iter().enumerate() {
         if let Some(to) = places.get_mut(from) {

@@ -12,6 +12,7 @@ use super::{Child, Decoded, Kind, Object};
 use crate::hash::{Hash, HashFunction};
 use crate::id::{Key, Locator};
 use crate::lock::OnceLock;
+use crate::sort;
 
 /// What a value is to a file system: Irmin's metadata, git's mode.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -255,7 +256,7 @@ impl Dir {
             }
         }
         if !few {
-            new.sort_unstable_by_key(|(at, _)| *at);
+            sort::by(&mut new, |a, b| a.0.cmp(&b.0));
             new.dedup_by_key(|(at, _)| *at);
             let _ = self.below.new.set(new.into_boxed_slice());
         }
@@ -288,7 +289,7 @@ impl Dir {
         changes: &mut [(usize, Key)],
     ) -> Object {
         let hash_at = |place: &usize| self.child_hash_at(*place);
-        changes.sort_unstable_by_key(|(place, _)| hash_at(place));
+        sort::by(changes, |(a, _), (b, _)| hash_at(a).cmp(&hash_at(b)));
         let changed = || changes.iter().filter_map(|(place, key)| Some((hash_at(place)?, *key)));
         let mut bytes = self.bytes.to_vec();
         for (at, key) in changed() {

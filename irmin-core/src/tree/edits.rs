@@ -11,6 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::raw::Slot;
 use crate::lock::OnceLock;
 use crate::path::Step;
+use crate::sort;
 
 /// What names of a directory become: their new slot, or none where they are removed.
 ///
@@ -64,10 +65,8 @@ impl Index {
 
     fn order(&self, list: &[(Step, Option<Slot>)]) -> &[usize] {
         self.order.get_or_init(|| {
-            let step = |place: &usize| list.get(*place).map(|(step, _)| step);
-            let mut order: Box<[usize]> = (0..list.len()).collect();
-            order.sort_unstable_by(|a, b| step(a).cmp(&step(b)));
-            order
+            let step = |place: usize| list.get(place).map(|(step, _)| step);
+            sort::order(list.len(), &|a, b| step(a).cmp(&step(b))).into()
         })
     }
 }

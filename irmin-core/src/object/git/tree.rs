@@ -13,6 +13,7 @@ use crate::id::{Key, Locator};
 use crate::object::dir::{Below, Body, Item, Locators};
 use crate::object::items::Items;
 use crate::object::{Child, Dir, Edit, Entry, EntryKind, Kind, Metadata, Object};
+use crate::sort;
 
 const TYPE: u32 = 0o170_000;
 const DIRECTORY: u32 = 0o040_000;
@@ -172,10 +173,17 @@ pub(super) fn decode(hash_len: usize, key: Key, object: &Object) -> Result<Dir> 
     Ok(dir)
 }
 
+/// Puts entries into the order in which they are in the bytes.
+fn by_bytes(items: &mut [&Item]) {
+    if !items.is_sorted_by_key(|item| item.hash_at) {
+        items.sort_unstable_by_key(|item| item.hash_at);
+    }
+}
+
 pub(super) fn children(hash_len: usize, object: &Object) -> Result<Vec<(Kind, Child)>> {
     let dir = decode(hash_len, Key::from(object.id), object)?;
     let mut items: Vec<&Item> = dir.items().iter().collect();
-    items.sort_unstable_by_key(|item| item.hash_at);
+    by_bytes(&mut items);
     let followed = |item: &&Item| child(&dir, item).is_some();
     Ok(items
         .into_iter()
@@ -248,8 +256,9 @@ pub(super) fn write(
     {
         return Ok(Written::Same(dir.key));
     }
-    gone.sort_unstable_by_key(|item| item.hash_at);
-    new.sort_unstable_by(|a, b| git_order((a.0, a.1.kind), (b.0, b.1.kind)));
+    by_bytes(&mut gone);
+    // Edits come by their names: nothing is to be done for most.
+    sort::by(&mut new, |a, b| git_order((a.0, a.1.kind), (b.0, b.1.kind)));
     Rewrite { base, gone: &gone, new: &new }.object(function).map(Written::New)
 }
 
@@ -283,9 +292,7 @@ impl Rewrite<'_> {
         let mut new = self.new.iter().peekable();
         let mut gone = self.gone.iter().peekable();
         let mut items: Vec<&Item> = self.base.map_or(&[][..], Dir::items).iter().collect();
-        if !items.is_sorted_by_key(|item| item.hash_at) {
-            items.sort_unstable_by_key(|item| item.hash_at);
-        }
+        by_bytes(&mut items);
         let bytes: &[u8] = self.base.map_or(&[][..], |dir| &dir.bytes);
         // The content begins after the NUL of the header.
         let mut at = bytes.iter().position(|b| *b == 0).map_or(0, |nul| nul + 1);
