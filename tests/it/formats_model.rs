@@ -221,7 +221,19 @@ proptest! {
             let edits = edits(&spec, &batch);
             let edits: Vec<_> = edits.iter().map(|(name, e)| Edit { name, entry: *e }).collect();
             let mut put = |object: Object| Ok(Key::from(object.id));
-            let _ = layout.write(&store, Some(&dir), &Parts::NONE, &edits, &mut put);
+            let mut write = |edits: &[_]| {
+                layout.write(&store, Some(&dir), &Parts::NONE, edits, &mut put)
+            };
+            let _ = write(&edits);
+            // One edit takes another way than several: a removal of nothing beside it is several.
+            let nothing = Edit { name: b"nothing", entry: None };
+            for edit in edits.into_iter().take(5) {
+                let mut both = [nothing, edit];
+                both.sort_by_key(|edit| edit.name);
+                if let (Ok(one), Ok(two)) = (write(&[edit]), write(&both)) {
+                    prop_assert_eq!(one, two);
+                }
+            }
         }
     }
 }

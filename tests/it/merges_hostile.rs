@@ -419,3 +419,36 @@ fn nothing_is_read_where_theirs_is_the_base() {
     Tree::merge(Some(&base), &ours, &theirs, &Policies::new()).unwrap().unwrap();
     assert_eq!(counted.reset().objects_read, 0);
 }
+
+/// A part says how deep it is, and a root is not looked up in that way: what was edited as one would
+/// lose entries.
+#[test]
+fn parts_of_directories_are_no_directories_to_edit() {
+    let repo = native();
+    let whole = keep(&repo, &filled(4000));
+    let (_, _, parts) = inner_of(&repo, key_of(&repo, &whole));
+    let (depth, ..) = inner_of(&repo, parts[3].1);
+    assert_eq!(depth, 1);
+    let (_, _, leaves) = inner_of(&repo, parts[3].1);
+    for part in [parts[3].1, leaves[0].1] {
+        let bulk = repo.bulk().unwrap();
+        let key = bulk.value(b"1").unwrap();
+        let entry = Entry { kind: EntryKind::Value(Metadata::Normal), key };
+        for names in [&["new"][..], &["new", "k7", "other"]] {
+            let mut root = bulk.directory(Some(part)).unwrap();
+            for name in names {
+                bulk.set(&mut root, &name.parse().unwrap(), Some(entry)).unwrap();
+            }
+            assert_eq!(bulk.seal(root).unwrap_err().code(), Code::CorruptObject);
+        }
+        let mut root = bulk.directory(Some(part)).unwrap();
+        let error = bulk.entry(&mut root, &"k7".parse().unwrap()).unwrap_err();
+        assert_eq!(error.code(), Code::CorruptObject);
+        let dir = repo.backend().resident_dir(&part).unwrap();
+        let edit = Edit { name: b"k7", entry: Some(entry) };
+        let mut put = |object: Object| Ok(Key::from(object.id));
+        let layout = repo.format().layout();
+        let error = layout.write(&NoParts, Some(&dir), &Parts::NONE, &[edit], &mut put);
+        assert_eq!(error.unwrap_err().code(), Code::CorruptObject);
+    }
+}

@@ -257,10 +257,16 @@ impl Bulk<'_> {
 
     fn stored(&self, dir: Option<Key>, step: &Step) -> Result<Option<Entry>> {
         let Some(key) = dir else { return Ok(None) };
-        match Source::load(self, &[key])?.pop() {
-            Some(dir) => self.store.layout().find(self, &dir, step.as_bytes()),
-            None => Ok(None),
-        }
+        let dir = self.root(key)?;
+        self.store.layout().find(self, &dir, step.as_bytes())
+    }
+
+    /// The object that a directory begins with.
+    fn root(&self, key: Key) -> Result<Arc<Dir>> {
+        let dir = Source::load(self, &[key])?.pop();
+        let dir = dir.ok_or_else(|| Error::missing_objects(vec![key]))?;
+        self.store.layout().check_root(&dir)?;
+        Ok(dir)
     }
 
     /// Writes an edited directory and everything below it, and says where it is. Directories that
@@ -282,10 +288,7 @@ impl Bulk<'_> {
             .iter()
             .map(|(step, entry)| Edit { name: step.as_bytes(), entry: *entry })
             .collect();
-        let base = match root.base {
-            Some(key) => Source::load(self, &[key])?.pop(),
-            None => None,
-        };
+        let base = root.base.map(|key| self.root(key)).transpose()?;
         self.store
             .layout()
             .write(self, base.as_deref(), &Parts::NONE, &edits, &mut |object| self.put(object))

@@ -17,7 +17,7 @@ use crate::id::Key;
 use crate::object::flat::{self, Ent};
 use crate::object::layout::Put;
 use crate::object::parts::{Node, Other, Parts};
-use crate::object::{Dir, Edit, Kind, Object, Source};
+use crate::object::{Dir, Edit, Kind, Layout as _, Object, Source};
 use crate::sort;
 
 pub(super) fn write(
@@ -29,6 +29,8 @@ pub(super) fn write(
     put: &mut Put<'_>,
 ) -> Result<Key> {
     flat::check_edits(edits)?;
+    // A part says its depth, and is not looked up in as a root is.
+    base.map_or(Ok(()), |dir| layout.check_root(dir))?;
     match base {
         Some(dir) if is_inner(dir) => {
             let mut known = Vec::new();
