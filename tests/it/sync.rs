@@ -10,8 +10,8 @@ use irmin_core::backend::{
 };
 use irmin_core::io::CountedIo;
 use irmin_core::{
-    Branch, Code, Commit, CommitId, Fetched, Format, FormatSpec, HashFunction, LogOptions, Merged,
-    Metadata, Pull, Push, RefName, Repo, TagForm,
+    Branch, Code, Commit, CommitData, CommitId, Decoded, Fetched, Format, FormatSpec, HashFunction,
+    Info, Kind, LogOptions, Merged, Metadata, Pull, Push, RefName, Repo, TagForm,
 };
 use irmin_git::{GitBackend, InitOptions, Options};
 use irmin_tests::hooked::Hooked;
@@ -632,4 +632,25 @@ fn a_push_moves_forward_unless_it_is_forced() {
         assert_eq!(b.get("x").unwrap().unwrap(), "3");
         assert!(b.repo().check(&mut |_| ()).unwrap().is_sound());
     }
+}
+
+/// What a store says that an object decodes to is not taken over with it: the bytes were verified.
+#[test]
+fn a_store_that_decodes_wrongly_is_not_believed() {
+    let liar = Hooked::new(memory(FormatSpec::native()));
+    let (from, to) = (repo(liar.clone()), repo(memory(FormatSpec::native())));
+    from.main().unwrap().set("a", "1", "the truth").unwrap();
+    liar.on_object(|_, object| {
+        let Some(object) = object.as_mut().filter(|object| object.kind == Kind::Commit) else {
+            return;
+        };
+        let layout = Format::new(FormatSpec::native());
+        let truth = layout.layout().decode_commit(object).unwrap();
+        let lie = CommitData { info: Info::new("liar", 666, "a lie"), ..truth };
+        object.decoded = Some(Decoded::Commit(Arc::new(lie)));
+    });
+    to.fetch(&from.main().unwrap(), Some(&"refs/heads/main".parse().unwrap())).unwrap();
+    let head = to.main().unwrap().head().unwrap().unwrap();
+    assert_eq!(head.info().message, "the truth");
+    assert_eq!(to.commit(head.id()).unwrap().unwrap().info(), head.info());
 }

@@ -172,11 +172,12 @@ impl Copy<'_, '_> {
     fn put(&mut self, mut objects: Vec<Object>) -> Result<()> {
         objects.retain(|object| self.here.insert(mark(&object.id)));
         for object in &mut objects {
-            // Where things are there means nothing here.
+            // Where things are there means nothing here, and the bytes alone were verified.
             let children = self.from.layout().children(object)?;
             let by_hash = |(_, child): (Kind, Child)| Child::from(Key::from(child.key.hash));
             object.children = children.into_iter().map(by_hash).collect();
             object.base = None;
+            object.decoded = None;
         }
         self.bulk.put_all(objects)
     }
