@@ -102,6 +102,9 @@ fn a_strict_store_refuses_objects_that_lie() {
     assert_eq!(code(vec![dir.clone(), value.clone()]), Code::MissingObjects, "parent first");
     let not_a_value = Object { kind: Kind::Commit, ..value.clone() };
     assert!(put(&store, vec![not_a_value]).is_err());
+    let [_, other] = pair(&Format::new(FormatSpec::irmin_pack()), "text");
+    let decoded = Object { decoded: other.decoded, ..dir.clone() };
+    assert_eq!(code(vec![value.clone(), decoded]), Code::InvalidArgument, "decoded of another");
     put(&store, vec![value, dir]).unwrap();
 }
 

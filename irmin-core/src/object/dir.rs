@@ -159,21 +159,21 @@ impl Locators {
 pub(crate) struct Below {
     /// The first two: most versions of a directory differ from the one before in one place, and the
     /// next one in another, and nobody asks for more of them.
-    first: [OnceLock<(u32, Arc<Dir>)>; FIRST],
+    first: [OnceLock<(u32, Arc<Dir>)>; INLINE],
     /// Those that were new when it was, if they were more, in ascending order of places.
     new: OnceLock<Placed>,
     /// Those that were asked for since.
     asked: OnceLock<Box<[OnceLock<Arc<Dir>>]>>,
 }
 
-const FIRST: usize = 2;
+const INLINE: usize = 2;
 
 /// Directories with their places.
 type Placed = Box<[(u32, Arc<Dir>)]>;
 
 impl Below {
     fn get(&self, at: usize) -> Option<&Arc<Dir>> {
-        // They are filled in their order.
+        // They are filled in their order: one is set only where those before it are.
         for (place, dir) in self.first.iter().map_while(OnceLock::get) {
             if *place as usize == at {
                 return Some(dir);
@@ -184,7 +184,7 @@ impl Below {
     }
 
     /// Keeps one, if it is one of the first.
-    fn first(&self, at: usize, dir: &Arc<Dir>) -> bool {
+    fn keep_first(&self, at: usize, dir: &Arc<Dir>) -> bool {
         let Ok(at) = u32::try_from(at) else { return false };
         let mut free = self.first.iter().filter(|cell| cell.get().is_none());
         free.any(|cell| cell.set((at, dir.clone())).is_ok())
@@ -233,7 +233,7 @@ impl Dir {
         let places = self.places();
         let mut probes = places.saturating_mul(4);
         let mut next = usize::from(self.differs_at).min(places);
-        let few = children.len() <= FIRST;
+        let few = children.len() <= INLINE;
         let mut new = Vec::with_capacity(if few { 0 } else { children.len() });
         for child in children.drain(..) {
             let hash = child.key.hash;
@@ -250,7 +250,7 @@ impl Dir {
             probes = probes.saturating_sub(probed);
             next = at.saturating_add(1);
             if few {
-                self.below.first(at, &child);
+                self.below.keep_first(at, &child);
             } else {
                 new.extend(u32::try_from(at).ok().map(|at| (at, child)));
             }
@@ -264,7 +264,7 @@ impl Dir {
 
     /// Remembers what is at a place in its table: a directory that its store keeps.
     pub(crate) fn remember(&self, at: usize, child: &Arc<Dir>) {
-        if self.below.first(at, child) {
+        if self.below.keep_first(at, child) {
             return;
         }
         let asked = &self.below.asked;
@@ -316,6 +316,15 @@ impl Dir {
         let base = (children.len() < self.places()).then_some(self.key);
         let decoded = Some(Decoded::Dir(Arc::new(dir)));
         Object { children, base, decoded, ..Object::new(kind, id, bytes) }
+    }
+
+    /// Whether it is the same object decoded alike, wherever its children are.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let size = |dir: &Dir| (dir.len, dir.depth, dir.hash_len, dir.inode);
+        self.key == other.key
+            && size(self) == size(other)
+            && self.bytes == other.bytes
+            && self.body == other.body
     }
 
     /// How many places its table has.
@@ -411,12 +420,7 @@ impl Dir {
 /// Whether two directories are one object, decoded alike.
 impl PartialEq for Dir {
     fn eq(&self, other: &Self) -> bool {
-        let size = |dir: &Dir| (dir.len, dir.depth, dir.hash_len, dir.inode);
-        self.key == other.key
-            && size(self) == size(other)
-            && self.bytes == other.bytes
-            && self.body == other.body
-            && self.locators == other.locators
+        self.is_same(other) && self.locators == other.locators
     }
 }
 impl Eq for Dir {}

@@ -92,7 +92,8 @@ pub struct Object {
     /// the children that are not named.
     pub base: Option<Key>,
     /// What the bytes decode to, with the locators of all that they refer to, from the layout that
-    /// made them: a store that keeps its objects decoded takes it over.
+    /// made them: a store that keeps its objects decoded takes it over. Whoever hands in an object
+    /// vouches for it, so what comes from elsewhere comes without it.
     pub decoded: Option<Decoded>,
 }
 
@@ -126,7 +127,8 @@ impl Object {
         let own = match &self.decoded {
             Some(Decoded::Dir(dir)) => {
                 let same = dir.bytes.as_ptr() == self.bytes.as_ptr();
-                same && dir.bytes.len() == self.bytes.len() && dir.key.hash == self.id
+                let kind = matches!(self.kind, Kind::Node | Kind::Inode);
+                kind && same && dir.bytes.len() == self.bytes.len() && dir.key.hash == self.id
             }
             Some(Decoded::Commit(commit)) => {
                 let named = self.children.iter().map(|child| &child.key);

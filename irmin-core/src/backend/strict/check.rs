@@ -9,7 +9,7 @@ use super::State;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
 use crate::id::{Key, Locator};
-use crate::object::{Child, Format, Kind, Object};
+use crate::object::{Child, Decoded, Format, Kind, Object};
 
 /// Objects that are not visible yet, those of a stage or of a batch.
 pub(super) type Staged = BTreeMap<Hash, Stored>;
@@ -66,10 +66,29 @@ pub(super) fn check_object(
         let why = format!("{} is named by {}, and no child of it there", child.key.hash, object.id);
         return Err(breach(why));
     }
-    for key in object.dir().into_iter().flat_map(|dir| dir.child_keys()) {
-        check_locator(state, staged, &key)?;
-    }
+    check_decoded(format, state, staged, object)?;
     Ok(expected)
+}
+
+/// What comes along decoded is what the bytes say, and where it says that things are they are.
+fn check_decoded(format: &Format, state: &State, staged: &Staged, object: &Object) -> Result<()> {
+    let bare = Object::new(object.kind, object.id, object.bytes.clone());
+    let locate = |key: &Key| check_locator(state, staged, key);
+    let same = match &object.decoded {
+        None => return Ok(()),
+        Some(Decoded::Dir(dir)) => {
+            dir.child_keys().try_for_each(|key| locate(&key))?;
+            dir.is_same(&format.layout().decode(object.id.into(), &bare)?)
+        }
+        Some(Decoded::Commit(commit)) => {
+            commit.references().try_for_each(locate)?;
+            **commit == format.layout().decode_commit(&bare)?
+        }
+    };
+    if same {
+        return Ok(());
+    }
+    Err(breach(format!("{} comes along decoded as something else", object.id)))
 }
 
 /// Checks the locator of something that is there.
