@@ -52,6 +52,7 @@ impl<T> Segments<T> {
     }
 
     pub(crate) fn push(&mut self, thing: T) {
+        // Of the next piece, twice that of the last one.
         let room = FIRST << self.segments.len();
         match self.segments.last_mut() {
             Some(last) if last.len() < room / 2 => last.push(thing),

@@ -475,7 +475,7 @@ mod tests {
         }
     }
 
-    /// Whoever hands in an object with what another one decodes to is read by its bytes.
+    /// What comes along can be told to be of another object by what it refers to.
     #[test]
     fn what_is_decoded_of_another_object_is_not_believed() {
         let store = MemoryBackend::new(Format::new(FormatSpec::native()));

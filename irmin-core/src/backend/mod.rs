@@ -193,8 +193,8 @@ impl fmt::Debug for Submitted<'_> {
 
 /// While it is held, what the refs reached when it was made stays readable.
 ///
-/// Shared, since every handle of what was read holds it: a store that keeps everything hands out
-/// the same one to all, which costs nothing.
+/// Shared, since every handle of what was read holds it, and a store in which nothing is removed
+/// may hand out the same one to all.
 pub type Pin = Arc<dyn Any + Send + Sync>;
 
 /// One change of a ref that became durable.
