@@ -96,10 +96,8 @@ impl<T: Hashed> Numbered<T> {
     /// Adds the things of another one, in their order.
     pub(crate) fn extend(&mut self, other: Self) {
         self.reserve(other.len());
-        for piece in other.things.into_pieces() {
-            for thing in piece {
-                self.add(thing);
-            }
+        for thing in other.into_pieces().flatten() {
+            self.add(thing);
         }
     }
 
@@ -141,6 +139,11 @@ impl<T: Hashed> Numbered<T> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.things.since(0)
+    }
+
+    /// The things in the order of their numbers, without moving them.
+    pub(crate) fn into_pieces(self) -> impl Iterator<Item = Vec<T>> {
+        self.things.into_pieces()
     }
 
     /// The things in the order of their numbers.

@@ -93,8 +93,10 @@ impl<'a> Sink<'a> {
         }
         if self.size > self.most {
             let staged = self.staged.insert(Staged::new(self.backend.stage()?));
-            staged.portion = core::mem::take(&mut self.batch).into_things();
-            staged.spill()?;
+            for piece in core::mem::take(&mut self.batch).into_pieces() {
+                staged.portion = piece;
+                staged.spill()?;
+            }
         }
         Ok(key)
     }
