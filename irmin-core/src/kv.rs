@@ -127,7 +127,8 @@ impl Kv {
     }
 
     /// When a value, or anything in a dictionary, was last changed: seconds since 1970, when the
-    /// commit was made that did it.
+    /// commit was made that did it. It is the date that this commit has, also where another clock
+    /// gave an earlier one a later date. What is before that commit is not read.
     ///
     /// # Errors
     /// Those of the key and of reading.
@@ -138,9 +139,8 @@ impl Kv {
         if exists(&head.tree(), &key)?.is_none() {
             return Ok(None);
         }
-        let last = crate::history::LastModified { n: Some(1), depth: None };
-        let commits = self.branch.repo().last_modified(&[head], key, last)?;
-        Ok(commits.last().map(|commit| commit.info().committer.date))
+        let made = self.branch.repo().last_change(&head, &key)?;
+        Ok(made.map(|commit| commit.info.committer.date))
     }
 
     /// The hash of a value, or of a dictionary with all that is in it: equal if and only if they

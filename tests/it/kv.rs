@@ -367,3 +367,14 @@ fn the_last_change_is_that_of_the_commit() {
     let times = ["d/a", "d/b", "d"].map(|key| kv.last_modified(key).unwrap());
     assert_eq!(times, [Some(100), Some(200), Some(200)]);
 }
+
+/// A machine whose clock was set back changes what it changes, whatever dates were before.
+#[test]
+fn the_last_change_is_the_last_one_also_when_clocks_go_back() {
+    let (kv, _) = device(FormatSpec::git());
+    for (date, value) in [(5_000, "1"), (100, "2")] {
+        kv.branch().set("k", value, Info::new("ann", date, "set")).unwrap();
+    }
+    kv.branch().set("other", "1", Info::new("ann", 9_000, "set")).unwrap();
+    assert_eq!(kv.last_modified("k").unwrap(), Some(100));
+}

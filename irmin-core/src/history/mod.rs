@@ -10,6 +10,7 @@
 mod ancestry;
 mod bases;
 mod blame;
+mod last_change;
 mod last_modified;
 mod walk;
 
@@ -24,6 +25,7 @@ use crate::object::CommitData;
 pub(crate) use ancestry::Ancestry;
 pub use bases::{FastForward, LcaLimits, fast_forward, is_ancestor, lcas};
 pub use blame::{Compare, Origin, Same, blame};
+pub(crate) use last_change::last_change;
 pub(crate) use last_modified::candidates;
 pub use last_modified::{LastModified, Lookup, last_modified};
 pub use walk::{Graph, Skip, Walk, WalkOptions, history, walk};

@@ -133,6 +133,17 @@ impl<C: Contents> Repo<C> {
         let found = history::last_modified(&*store, &keys(heads), bounds, &mut lookup)?;
         Ok(commits(&store, found))
     }
+
+    /// The commit that made what is at a path what it is in this one.
+    pub(crate) fn last_change(
+        &self,
+        head: &Commit<C>,
+        path: &Path,
+    ) -> Result<Option<Arc<CommitData>>> {
+        let store = self.pinned()?;
+        let mut lookup = |roots: &[Key]| entries_at(&store, roots, path);
+        history::last_change(&*store, head.key(), &mut lookup)
+    }
 }
 
 impl<C: Contents> Branch<C> {
