@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use irmin_core::backend::MemoryBackend;
 use irmin_core::{
-    Branch, Code, CommitOptions, Error, Format, FormatSpec, Limits, Repo, Tree, limits,
+    Branch, Code, CommitOptions, Error, Format, FormatSpec, Limits, Merged, Reason, Repo, Tree,
+    limits,
 };
 
 use crate::model::{context, specs};
@@ -34,6 +35,35 @@ fn values() {
         wide.set("wide", "x".repeat(101), "elsewhere").unwrap().unwrap();
         assert_eq!(main.get("wide").unwrap_err().code(), Code::PayloadTooLarge);
         assert_eq!(main.get("at").unwrap().unwrap().len(), 100);
+    }
+}
+
+/// Values past the limit are merged as others are, as long as nobody has to look into them; where
+/// somebody has, they are conflicts, and do not hide others.
+#[test]
+fn merges_of_values() {
+    for spec in specs() {
+        let wide = with(spec, Limits::default()).main().unwrap();
+        let set = |branch: &Branch, key: &str, c: char| {
+            branch.set(key, String::from(c).repeat(101), "large").unwrap();
+        };
+        for key in ["both", "ours", "theirs"] {
+            set(&wide, key, '0');
+        }
+        wide.set("small", "0", "small").unwrap();
+        let side = wide.fork("side").unwrap();
+        for (branch, key, c) in [(&wide, "ours", '1'), (&side, "theirs", '2')] {
+            set(branch, key, c);
+            set(branch, "both", c);
+            branch.set("small", String::from(c), "small").unwrap();
+        }
+        let narrow = wide.repo().with_limits(Limits { value: 100, ..Limits::default() });
+        let merged = narrow.main().unwrap().merge(&side, "merge").unwrap();
+        let Merged::Conflicts(conflicts) = merged else { panic!("{merged:?}") };
+        let found: Vec<_> = conflicts.iter().map(|c| (c.path.to_string(), &c.reason)).collect();
+        let large = Reason::new("a value is too large to be merged");
+        let (both, small) = ("both".to_owned(), "small".to_owned());
+        assert_eq!(found, [(both, &large), (small, &Reason::DEFAULT)]);
     }
 }
 

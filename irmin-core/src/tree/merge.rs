@@ -405,9 +405,14 @@ impl Merge<'_> {
                 Merged::Conflict(Reason::NO_ANCESTOR)
             });
         }
-        match self.values.merge(path, base, ours, theirs)? {
-            Ok(bytes) => Ok(Merged::Leaf(pending(mode, bytes))),
-            Err(reason) => Ok(Merged::Conflict(reason)),
+        match self.values.merge(path, base, ours, theirs) {
+            Ok(Ok(bytes)) => Ok(Merged::Leaf(pending(mode, bytes))),
+            Ok(Err(reason)) => Ok(Merged::Conflict(reason)),
+            // Whoever resolves it takes a side, without a look at the values.
+            Err(e) if e.code() == Code::PayloadTooLarge => {
+                Ok(Merged::Conflict(Reason::of("a value is too large to be merged")))
+            }
+            Err(e) => Err(e),
         }
     }
 
