@@ -443,14 +443,17 @@ fn a_value_that_is_written_again_is_whole_again() {
     assert!(paths.len() > 15, "{paths:?}");
     for path in &paths {
         let expected = sound.read_file(path).unwrap().unwrap();
-        // Lost, or with a bit changed: in the index, in a hash of what it lists or in its bytes.
-        for at in [None, Some(20), Some(expected.len() - 1)] {
+        // Lost, or with bits changed: in the index, in a hash of what it lists or in its bytes; or
+        // with the letter of another kind before the same bytes.
+        let kinds = [Some((0, b'K' ^ b'C')), Some((0, b'X' ^ b'C'))];
+        let bits = [None, Some((20, 1)), Some((expected.len() - 1, 1))];
+        for at in bits.into_iter().chain(kinds) {
             for streamed in [false, true] {
                 let disk = sound.fork();
                 disk.remove(path).unwrap();
-                if let Some(at) = at {
+                if let Some((at, bits)) = at {
                     let mut bytes = expected.clone();
-                    bytes[at] ^= 1;
+                    bytes[at] ^= bits;
                     let file = disk.open(path, OpenMode::CreateNew).unwrap();
                     file.write_at(&bytes, 0).unwrap();
                 }
@@ -481,6 +484,40 @@ fn a_value_that_was_whole_is_written_again_in_pieces() {
     put(&store, &value);
     assert!(store.get(&key, Wait::Block).unwrap().is_some_and(|object| object.id == key.hash));
     assert!(read(&mut *opened(&store, key)).unwrap() == value);
+}
+
+/// Where values are hashed as they are, one that is the bytes of a piece would have its hash: then
+/// the store had one of them under the name of the other.
+#[test]
+fn a_value_that_has_the_form_of_a_piece_is_refused() {
+    // The second one has larger pieces than this value is.
+    for chunking in CHUNKINGS.into_iter().filter(|chunking| *chunking != CHUNKINGS[1]) {
+        let raw = FormatSpec { values: ValueEncoding::Raw, ..FormatSpec::native() };
+        let (inner, chunked) = store(raw, chunking);
+        let (_, tagged) = store(FormatSpec::native(), chunking);
+        let large = noise(20_000, 23);
+        let key = put(&chunked, &large);
+        let (mut pieces, mut todo) = (Vec::new(), vec![stored(&inner, key.hash)]);
+        while let Some(object) = todo.pop() {
+            let children = inner.format().layout().children(&object).unwrap();
+            todo.extend(children.iter().map(|(_, child)| stored(&inner, child.key.hash)));
+            pieces.push(object.bytes);
+        }
+        assert!(pieces.len() > 3);
+        for piece in &pieces {
+            let object = chunked.format().value(piece);
+            let batch = Batch { objects: vec![object], ..Batch::default() };
+            assert_eq!(chunked.publish(batch).unwrap_err().code(), Code::InvalidArgument);
+            let mut stage = chunked.stage().unwrap();
+            let len = piece.len() as u64;
+            let streamed = stage.put_value(chunked.format(), len, &mut &piece[..]);
+            assert_eq!(streamed.unwrap_err().code(), Code::InvalidArgument, "{len}");
+            // With anything else before it, and in a format that has that, it is a value.
+            put(&chunked, &[b"!", &piece[..]].concat());
+            put(&tagged, piece);
+        }
+        assert!(read(&mut *opened(&chunked, key)).unwrap() == large);
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::irmin::varint::{Reader, Why, put, put_boxed};
 use super::{Child, Kind, Object};
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Hash, MAX_HASH_LEN};
 use crate::id::Key;
 
 const DATA: u8 = 0;
@@ -77,6 +77,17 @@ pub(crate) fn index(hashes: &[Hash], pad: usize) -> Bytes {
 fn padded(mut out: Vec<u8>, pad: usize) -> Bytes {
     out.resize(out.len().max(pad), 0);
     out.into()
+}
+
+/// Whether some bytes are those of a piece.
+pub(crate) fn is_piece(hash_len: usize, bytes: &Bytes) -> bool {
+    parse(hash_len, bytes).is_ok()
+}
+
+/// An upper bound of the length of our list with this many entries.
+pub(crate) fn sized_len(entries: usize) -> usize {
+    // A number takes ten bytes at most.
+    12 + entries * (10 + MAX_HASH_LEN)
 }
 
 impl Sized {

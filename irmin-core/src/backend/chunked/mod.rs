@@ -21,6 +21,7 @@ use super::{
     Backend, Batch, Capabilities, Published, Stage, Submitted, ValueRead, Wait, put_collected,
 };
 use crate::error::{Code, Error, Result};
+use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::io::Read;
 use crate::object::chunk::{self, INDEX_HEADER};
@@ -148,6 +149,10 @@ fn prefix(format: &Format, len: u64) -> Vec<u8> {
 /// ([`Kind::ChunkIndex`]) under the hash of the value. A range reads the pieces that it needs; a
 /// stream is written and read with a few mebibytes in memory.
 ///
+/// Where values are hashed as they are ([`ValueEncoding::Raw`]), one that has the form of a piece
+/// (a byte below three, then lengths and hashes that fill it to its end) is refused, since both would
+/// have one hash.
+///
 /// A write reads the pieces of its value that are there already, and compares them, so that damaged
 /// ones are written again: to write a value of 1 GiB once more reads 1 GiB, and stores its index.
 ///
@@ -226,6 +231,7 @@ impl Chunked {
             if object.kind == Kind::Value {
                 let format = self.inner.format();
                 let value = format.layout().decode_value(&object)?;
+                self.check_apart(&object.id, &value)?;
                 if self.splits(value.len() as u64) {
                     let mut put = |mut pieces: Vec<Object>| {
                         pieces.retain(|piece| seen.insert(piece.id));
@@ -244,6 +250,26 @@ impl Chunked {
         Ok((stored, places))
     }
 
+    /// Whether a value and a piece of another one may have the same hash, because they are the same
+    /// bytes: where nothing comes before the bytes of a value.
+    fn mixes(&self) -> bool {
+        let spec = self.inner.format().spec();
+        matches!(spec.layout, LayoutSpec::Irmin(_)) && spec.values == ValueEncoding::Raw
+    }
+
+    /// Refuses a value that is a piece: only one of the two could be kept under their hash.
+    fn check_apart(&self, id: &Hash, value: &Bytes) -> Result<()> {
+        let hash_len = self.inner.format().hash().len();
+        if !self.mixes() || !chunk::is_piece(hash_len, value) {
+            return Ok(());
+        }
+        let why = format!(
+            "value {id} has the form of a piece of a larger one, and this store, whose values are \
+             hashed as they are, cannot tell them apart: put another byte before it"
+        );
+        Err(Error::new(Code::InvalidArgument, why))
+    }
+
     /// The pieces that the store does not have as they are here: what is damaged is written again by
     /// whoever has it, and a value on top of a damaged piece could not be read.
     fn lacking(&self, pieces: Vec<Object>) -> Vec<Object> {
@@ -254,7 +280,7 @@ impl Chunked {
             keys.iter().map(get).collect()
         });
         let differs = |piece: &Object, found: Option<Object>| {
-            found.is_none_or(|found| found.bytes != piece.bytes)
+            found.is_none_or(|found| found.kind != piece.kind || found.bytes != piece.bytes)
         };
         let both = pieces.into_iter().zip(found);
         both.filter_map(|(piece, found)| differs(&piece, found).then_some(piece)).collect()
@@ -456,7 +482,9 @@ impl Stage for ChunkedStage<'_> {
     }
 
     fn put_value(&mut self, format: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
-        if !self.chunked.splits(len) {
+        // No piece is larger than that: only of a smaller value all must be known before it goes.
+        let may_be_piece = self.chunked.mixes() && len <= self.chunked.rule.longest_piece();
+        if may_be_piece || !self.chunked.splits(len) {
             return put_collected(self, format, len, read);
         }
         let (chunked, inner) = (self.chunked, &mut self.inner);

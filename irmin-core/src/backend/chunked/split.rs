@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use super::Rule;
 use super::cut::Cutter;
 use crate::error::Result;
-use crate::hash::Hash;
+use crate::hash::{Hash, MAX_HASH_LEN};
 use crate::id::Key;
 use crate::io::{Exactly, Read};
-use crate::object::chunk::{self, Sized};
+use crate::object::chunk::{self, INDEX_HEADER, Sized};
 use crate::object::{Child, Format, Kind, Object};
 
 /// How many bytes of pieces are handed over at once, at least.
@@ -170,6 +170,16 @@ impl Rule {
             Rule::Fixed { data, .. } => *data,
             Rule::Cut(cutter) => cutter.max,
         }
+    }
+
+    /// An upper bound of the length of a piece, be it data or a list.
+    pub(super) fn longest_piece(&self) -> u64 {
+        let data = chunk::data_len(self.longest());
+        let list = match self {
+            Rule::Fixed { children, pad, .. } => (INDEX_HEADER + children * MAX_HASH_LEN).max(*pad),
+            Rule::Cut(_) => chunk::sized_len(MOST),
+        };
+        data.max(list) as u64
     }
 
     /// The length of the next piece of data, given as much as the longest one takes, or all.
