@@ -118,12 +118,29 @@ impl Repo<Bytes> {
 impl<C: Contents> Repo<C> {
     /// The same repository with its values read as another type, under that type's merge.
     ///
+    /// A git repository takes any type. In Irmin's layout the format says how values are hashed: the
+    /// presets do it as the original's strings, and a store of another type is made for it.
+    ///
+    /// ```
+    /// use irmin_core::containers::Counter;
+    /// use irmin_core::{Context, Format, FormatSpec, Repo, ValueEncoding, backend::MemoryBackend};
+    /// let spec = FormatSpec { values: ValueEncoding::Raw, ..FormatSpec::native() };
+    /// let backend = MemoryBackend::new(Format::new(spec));
+    /// let repo = Repo::new(backend.into(), Context::new("ann", || 0))?.typed::<Counter>()?;
+    /// repo.main()?.set("visits", Counter::new(1), "the first")?;
+    /// # Ok::<(), irmin_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `unsupported` if the format of the store hashes values of that type differently.
     pub fn typed<D: Contents>(&self) -> Result<Repo<D>> {
         let spec = self.format().spec();
         if matches!(spec.layout, LayoutSpec::Irmin(_)) && spec.values != D::VALUES {
-            let why = alloc::format!("this store does not hash values as `{}` does", D::TYPE);
+            let (wants, name) = (D::VALUES, D::TYPE);
+            let why = alloc::format!(
+                "this store does not hash values as `{name}` does: make one whose `FormatSpec` has \
+                 `values: ValueEncoding::{wants:?}`"
+            );
             return Err(Error::new(Code::Unsupported, why));
         }
         Ok(Repo {
