@@ -569,7 +569,13 @@ fn a_repository_on_it_checks_whole() {
     let below = Repo::new(inner, Context::new("ann", || 1)).unwrap();
     let report = below.check(&mut |_| {}).unwrap();
     assert!(report.is_sound() && report.values > 20, "{report:?}");
-    assert_eq!(below.main().unwrap().get("a/large").unwrap_err().code(), Code::Unsupported);
+    let below = below.main().unwrap();
+    let whole = below.get("a/large").unwrap_err();
+    assert_eq!(whole.code(), Code::Unsupported);
+    // Whichever way it is read, the error says what to do.
+    for error in [whole, below.open("a/large").unwrap_err()] {
+        assert!(error.to_string().contains("`Chunked`"), "{error}");
+    }
 }
 
 proptest! {

@@ -1,7 +1,6 @@
 //! A store in memory: the reference of the contract.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,7 +12,7 @@ use super::{
     Backend, Batch, Capabilities, Durability, Expected, Note, Notifier, OnRefChange, Pin,
     Published, RefEdit, RefTable, Stage, Submitted, Target, View, Wait, WatchGuard,
 };
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::id::{HashPrefix, Key};
 use crate::lock::{OnceLock, RwLock};
@@ -232,8 +231,7 @@ fn targets(edits: &[RefEdit]) -> impl Iterator<Item = Key> + '_ {
 /// A part of a value: what of the range is inside it.
 pub(super) fn slice_value(format: &Format, object: &Object, range: &Range<u64>) -> Result<Bytes> {
     if !matches!(object.kind, Kind::Value | Kind::Chunk) {
-        let why = format!("object {} is a {}, not a value", object.id, object.kind);
-        return Err(Error::new(Code::InvalidArgument, why));
+        return Err(super::values::no_value(object));
     }
     let value = format.layout().decode_value(object)?;
     let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(value.len());
@@ -370,6 +368,7 @@ impl Stage for MemoryStage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::info::Info;
     use crate::object::{Child, Edit, Entry, EntryKind, FormatSpec, Metadata, Parts, Source};
     use alloc::string::String;

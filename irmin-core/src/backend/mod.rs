@@ -40,7 +40,7 @@ pub use notify::{Notifier, WatchGuard};
 pub use pass_on::passed;
 pub use ref_table::RefTable;
 pub use strict::StrictMemory;
-pub(crate) use values::{Held, copy_value, value_hash};
+pub(crate) use values::{Held, IN_PIECES, copy_value, value_hash};
 pub use values::{ValueRead, open_whole, put_collected};
 
 /// The most objects that [`Backend::find_prefix`] answers: more candidates help nobody choose.

@@ -51,9 +51,17 @@ impl ValueRead for Held {
     }
 }
 
+/// What is wrong with a value in pieces where values are whole.
+pub(crate) const IN_PIECES: &str =
+    "is kept in pieces: open the store as one of large values (`Chunked`)";
+
 /// The error of an object that is read as a value and is none.
 pub(crate) fn no_value(object: &Object) -> Error {
-    let why = alloc::format!("object {} is a {}, not a value", object.id, object.kind);
+    let (id, kind) = (object.id, object.kind);
+    let why = match kind {
+        Kind::ChunkIndex => alloc::format!("value {id} {IN_PIECES}"),
+        _ => alloc::format!("object {id} is a {kind}, not a value"),
+    };
     Error::new(Code::InvalidArgument, why)
 }
 

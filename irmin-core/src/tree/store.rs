@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::backend::{Backend, Held, Pin, ValueRead, Wait};
+use crate::backend::{Backend, Held, IN_PIECES, Pin, ValueRead, Wait};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
@@ -175,10 +175,7 @@ impl Store {
 
     fn decode_value(&self, object: &Object) -> Result<Bytes> {
         if object.kind == Kind::ChunkIndex {
-            let why = alloc::format!(
-                "value {} is kept in pieces: open the store as one of large values (`Chunked`)",
-                object.id
-            );
+            let why = alloc::format!("value {} {IN_PIECES}", object.id);
             return Err(Error::new(Code::Unsupported, why));
         }
         let value = self.layout().decode_value(object)?;

@@ -192,11 +192,14 @@ impl Chunked {
     pub fn new(inner: Arc<dyn Backend>, chunking: Chunking) -> Result<Self> {
         let git = matches!(inner.format().spec().layout, LayoutSpec::Git);
         if !inner.capabilities().foreign_ids {
-            let instead =
-                if git { ": a git repository streams large values into its packs" } else { "" };
+            let instead = if git {
+                "a git repository streams large values into its packs"
+            } else {
+                "a store whose values are in pieces already is none"
+            };
             let why = format!(
                 "values in pieces need a store that keeps objects under ids that are not the hash \
-                 of their bytes{instead}"
+                 of their bytes: {instead}"
             );
             return Err(Error::new(Code::Unsupported, why));
         }

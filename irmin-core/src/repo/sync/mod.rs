@@ -87,6 +87,13 @@ impl<C: Contents> Repo<C> {
     /// signatures and no empty directories; in a store of the Irmin layout they have neither
     /// committers nor time zones. They take memory for the largest change of one commit.
     ///
+    /// So between formats let changes go one way. What comes back is the commit that it was only if
+    /// nothing of it was left out: no committer, zone or signature, no order of the parents of a
+    /// merge, which the Irmin layout sorts, no JSON that another program formatted. Any other commit
+    /// comes back as a new one, whose changes a merge takes for changes of their own: a counter
+    /// counts them once more each time. Repositories that both write, and merge what the other one
+    /// wrote, are to have one format.
+    ///
     /// ```
     /// # use std::sync::Arc;
     /// # use irmin_core::{Context, Fetched, Format, FormatSpec, Repo, backend::MemoryBackend};
