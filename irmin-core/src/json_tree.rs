@@ -145,7 +145,8 @@ pub fn set_tree(tree: &mut Tree<JsonValue>, path: impl IntoPath, json: &JsonValu
     let path = path.into_path()?;
     match json {
         JsonValue::Object(members) if !members.is_empty() || path.is_root() => {
-            tree.set_tree(&path, to_tree(json)?)
+            let made = to_tree(json).map_err(|e| at(&path, e))?;
+            tree.set_tree(&path, made)
         }
         leaf => tree.set(&path, leaf.clone()),
     }
@@ -158,7 +159,12 @@ pub fn set_tree(tree: &mut Tree<JsonValue>, path: impl IntoPath, json: &JsonValu
 pub fn get_tree(tree: &Tree<JsonValue>, path: impl IntoPath) -> Result<Option<JsonValue>> {
     let path = path.into_path()?;
     let found = tree.get_tree(&path)?.map(|tree| of_tree(&tree));
-    found.transpose().map_err(|e| e.context(format_args!("`{path}`")))
+    found.transpose().map_err(|e| at(&path, e))
+}
+
+/// Says where in a tree something is wrong.
+fn at(path: &Path, error: Error) -> Error {
+    if path.is_root() { error } else { error.context(format_args!("`{path}`")) }
 }
 
 /// Puts a JSON value into a branch, in place of what is at the path, as one commit.

@@ -103,6 +103,8 @@ fn the_root_is_an_object() {
         assert_eq!(json_tree::get(&main, "").unwrap(), Some(json(r#"{"a":{"b":1}}"#)));
         let refused = json_tree::set(&main, "", &json("1"), "").unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
+        let refused = json_tree::set(&main, "doc", &json(r#"{"":1}"#), "").unwrap_err();
+        assert!(refused.to_string().starts_with("`doc`: "), "{refused}");
         json_tree::set(&main, "", &json("{}"), "nothing is left").unwrap();
         assert!(main.tree().unwrap().is_empty().unwrap());
     }

@@ -26,7 +26,9 @@ impl Merge<String> {
     /// Merges text line by line: changes of different lines are both taken.
     ///
     /// Changes of the same line, or of neighbouring ones, conflict unless they are equal, as they
-    /// do in git; so do two texts without a common ancestor. The reason names the first line. See
+    /// do in git; so do two texts without a common ancestor. The reason names the first line. Where
+    /// many lines are equal, which of them changed is a matter of choice, and git may choose another
+    /// one: then one of the two may conflict where the other does not. See
     /// [`text`](self::merge) for the function.
     ///
     /// ```
