@@ -446,6 +446,20 @@ impl Backend for GitBackend {
         if missing.is_empty() { Ok(found) } else { Err(Error::missing_objects(missing)) }
     }
 
+    fn get_within(&self, key: &Key, most: u64, wait: Wait) -> Result<Option<Object>> {
+        if let Found::Object(object) = self.get(key, Wait::Resident)? {
+            return Ok(Some(*object));
+        }
+        if wait == Wait::Block
+            && let Ok(id) = oid::from_hash(&key.hash)
+            && let Some(len) = self.objects.longer(&id, most)?
+        {
+            let why = format!("object {} has {len} bytes, over {most}", key.hash);
+            return Err(Error::new(Code::PayloadTooLarge, why));
+        }
+        self.get_many(core::slice::from_ref(key), wait).map(|mut found| found.pop().flatten())
+    }
+
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
         let opened = self.open_values(&[*key], Wait::Block)?.pop().flatten();
         let mut value = opened.ok_or_else(|| Error::missing_objects(vec![*key]))?;

@@ -9,6 +9,7 @@ use gix::error::Class;
 use gix::hash::ObjectId;
 use gix::odb::HandleArc;
 use gix::odb::store::init::{Options, Slots};
+use irmin_core::backend::ValueRead as _;
 use irmin_core::io::{Io, StdIo};
 use irmin_core::lock::Mutex;
 use irmin_core::{Code, Error, HashPrefix, Kind, Result};
@@ -32,6 +33,13 @@ pub(crate) trait ObjectReader: Send + Sync + fmt::Debug {
     /// # Errors
     /// `corrupt_object`, `payload_too_large`, `io`.
     fn read(&self, id: &Oid) -> Result<Option<(Kind, Vec<u8>)>>;
+
+    /// The length of an object of more than `most` bytes, found without reading them; `None` for what
+    /// is not there, not so large, or a delta whose length only reading it tells.
+    ///
+    /// # Errors
+    /// `corrupt_object`, `io`.
+    fn longer(&self, id: &Oid, most: u64) -> Result<Option<u64>>;
 
     /// A blob of more than [`WHOLE`] bytes, to be read piece by piece; `None` for what is not there,
     /// not so large, no blob, or stored as a delta, which is for [`read`](ObjectReader::read).
@@ -199,6 +207,12 @@ impl ObjectReader for GixReader {
         })
     }
 
+    fn longer(&self, id: &Oid, most: u64) -> Result<Option<u64>> {
+        use gix::odb::Header as _;
+        let header = self.search(id, |odb| odb.try_header(&ObjectId::Sha1(*id)))?;
+        Ok(header.map(|header| header.size()).filter(|len| *len > most))
+    }
+
     fn large(&self, id: &Oid) -> Result<Option<Blob>> {
         use gix::odb::Header as _;
         let header = self.search(id, |odb| odb.try_header(&ObjectId::Sha1(*id)))?;
@@ -335,6 +349,10 @@ impl IoReader {
 impl ObjectReader for IoReader {
     fn read(&self, id: &Oid) -> Result<Option<(Kind, Vec<u8>)>> {
         self.first(|pack| pack.find(id, self.limit))
+    }
+
+    fn longer(&self, id: &Oid, most: u64) -> Result<Option<u64>> {
+        Ok(self.first(|pack| pack.large(id, most))?.map(|blob| blob.len()))
     }
 
     fn large(&self, id: &Oid) -> Result<Option<Blob>> {

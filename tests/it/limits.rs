@@ -1,13 +1,18 @@
 //! Each limit: what is at it passes, what is one past it is refused with a typed error, and
 //! nothing is written then.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use irmin_core::backend::MemoryBackend;
-use irmin_core::{
-    Branch, Code, CommitOptions, Error, Format, FormatSpec, Limits, Merged, Reason, Repo, Tree,
-    limits,
+use irmin_core::backend::{
+    Backend, Chunked, Chunking, FsBackend, FsInit, FsOptions, MemoryBackend,
 };
+use irmin_core::io::StdIo;
+use irmin_core::{
+    Branch, Code, CommitOptions, Error, Format, FormatSpec, HashFunction, Limits, Merged, Reason,
+    Repo, Tree, limits,
+};
+use irmin_git::{GitBackend, InitOptions, Options};
 
 use crate::model::{context, specs};
 
@@ -35,6 +40,71 @@ fn values() {
         wide.set("wide", "x".repeat(101), "elsewhere").unwrap().unwrap();
         assert_eq!(main.get("wide").unwrap_err().code(), Code::PayloadTooLarge);
         assert_eq!(main.get("at").unwrap().unwrap().len(), 100);
+    }
+}
+
+/// Changes a byte in the middle of every large file of a store, lists of pieces excepted.
+fn damage(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            damage(&path);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        if bytes.len() > 2_000 && bytes[0] != b'X' {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+/// Memory is not taken for what is refused: of a value past the limit not even the bytes are read,
+/// where a store can tell its length. That they are damaged shows who reads them.
+#[test]
+fn values_past_the_limit_are_refused_unread() {
+    type Open = fn(&Path) -> Arc<dyn Backend>;
+    let stores: [(&str, Open); 4] = [
+        ("git", |dir| {
+            let (new, options) = (InitOptions::default(), Options::default());
+            Arc::new(GitBackend::open_or_init(dir, &new, &options).unwrap())
+        }),
+        ("git on any files", |dir| {
+            let io = Arc::new(StdIo::create(dir).unwrap());
+            let (new, options) = (InitOptions::default(), Options::default());
+            let opened = GitBackend::open_on(io.clone(), &options);
+            Arc::new(opened.or_else(|_| GitBackend::init_on(io, &new, &options)).unwrap())
+        }),
+        ("fs", |dir| {
+            let io = Arc::new(StdIo::create(dir).unwrap());
+            let (new, options) = (FsInit::default(), FsOptions::default());
+            Arc::new(FsBackend::open_or_init(io, &new, &options).unwrap())
+        }),
+        ("pieces", |dir| {
+            let io = Arc::new(StdIo::create(dir).unwrap());
+            let (new, options) = (FsInit::default(), FsOptions::default());
+            let files = FsBackend::open_or_init(io, &new, &options).unwrap();
+            Arc::new(Chunked::new(Arc::new(files), Chunking::Content { log: 12 }).unwrap())
+        }),
+    ];
+    let noise = (0..10_000_u32).map(|n| HashFunction::Sha1.digest(&n.to_be_bytes()));
+    let value: Vec<u8> = noise.flat_map(|hash| hash.as_bytes().to_vec()).collect();
+    for (name, open) in stores {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("store");
+        let main = || Repo::new(open(&at), context()).unwrap().main().unwrap();
+        main().set("large", value.clone(), "200 KB").unwrap();
+        assert!(main().get("large").unwrap().is_some_and(|read| read == value), "{name}");
+        damage(&at);
+        let code = |limits: Limits| {
+            let main = main().repo().with_limits(limits).main().unwrap();
+            main.get("large").unwrap_err().code()
+        };
+        assert_eq!(code(Limits::default()), Code::CorruptObject, "{name}");
+        let small = Limits { value: 100_000, ..Limits::default() };
+        assert_eq!(code(small), Code::PayloadTooLarge, "{name}");
     }
 }
 

@@ -263,6 +263,17 @@ pub trait Backend: Send + Sync + fmt::Debug {
         Ok(self.get_many(core::slice::from_ref(key), wait)?.pop().flatten())
     }
 
+    /// Reads one object, unless it has more than so many bytes: a store that knows the length of
+    /// what it has not read refuses it unread, so that no memory is taken for what the caller would
+    /// not take. Others read it all the same.
+    ///
+    /// # Errors
+    /// As [`get`](Backend::get), and `payload_too_large`.
+    fn get_within(&self, key: &Key, most: u64, wait: Wait) -> Result<Option<Object>> {
+        let _ = most;
+        self.get(key, wait)
+    }
+
     /// The decoded directory object of a key, where the engine keeps directories decoded: what is
     /// in memory anyway is decoded once, whoever reads it, and found without a cache in between.
     ///

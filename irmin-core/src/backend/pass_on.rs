@@ -14,7 +14,7 @@ pub mod passed {
 /// does not change.
 ///
 /// Methods with a default are passed on only where they are listed: a decorator that leaves out
-/// `open_values` and `put_value` holds large values in memory, and one that leaves out `recorded`
+/// `open_values`, `get_within` and `put_value` holds large values in memory, and one that leaves out `recorded`
 /// forgets how values merge.
 ///
 /// ```
@@ -38,8 +38,8 @@ pub mod passed {
 ///         refused()
 ///     }
 ///     irmin_core::pass_on! { Backend for 0:
-///         format pin get_many get resident_dir resident_commit read_range open_values find_many
-///         find_prefix refs ref_names read_ref watch refresh recorded capabilities
+///         format pin get_many get get_within resident_dir resident_commit read_range open_values
+///         find_many find_prefix refs ref_names read_ref watch refresh recorded capabilities
 ///     }
 /// }
 ///
@@ -74,6 +74,11 @@ macro_rules! pass_on {
     (@backend get $field:tt) => {
         fn get(&self, key: &$crate::Key, wait: $crate::backend::Wait) -> $crate::Result<Option<$crate::Object>> {
             self.$field.get(key, wait)
+        }
+    };
+    (@backend get_within $field:tt) => {
+        fn get_within(&self, key: &$crate::Key, most: u64, wait: $crate::backend::Wait) -> $crate::Result<Option<$crate::Object>> {
+            self.$field.get_within(key, most, wait)
         }
     };
     (@backend resident_dir $field:tt) => {

@@ -132,7 +132,11 @@ impl Store {
 
     /// The text form of one value.
     pub(crate) fn value(&self, key: &Key) -> Result<Bytes> {
-        let object = self.backend.get(key, self.wait)?;
+        let limit = self.limits.value as u64;
+        let object = match self.backend.get_within(key, limit, self.wait) {
+            Err(e) if e.code() == Code::PayloadTooLarge => return Err(self.too_large(&key.hash)),
+            read => read?,
+        };
         self.decode_value(&object.ok_or_else(|| Error::missing_objects(alloc::vec![*key]))?)
     }
 
@@ -173,6 +177,13 @@ impl Store {
         Ok(value)
     }
 
+    fn too_large(&self, id: &Hash) -> Error {
+        let limit = self.limits.value;
+        let what =
+            alloc::format!("value {id} is over the limit of {limit} bytes: read it as a stream");
+        Error::new(Code::PayloadTooLarge, what)
+    }
+
     fn decode_value(&self, object: &Object) -> Result<Bytes> {
         if object.kind == Kind::ChunkIndex {
             let why = alloc::format!("value {} {IN_PIECES}", object.id);
@@ -180,13 +191,7 @@ impl Store {
         }
         let value = self.layout().decode_value(object)?;
         if value.len() > self.limits.value {
-            let what = alloc::format!(
-                "value {} has {} bytes: more than the limit of {}; read it as a stream",
-                object.id,
-                value.len(),
-                self.limits.value
-            );
-            return Err(Error::new(Code::PayloadTooLarge, what));
+            return Err(self.too_large(&object.id));
         }
         match self.format().spec().layout {
             LayoutSpec::Git => Ok(value),

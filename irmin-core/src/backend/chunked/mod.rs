@@ -290,15 +290,15 @@ impl Chunked {
     }
 
     /// A stored object as it was given: a value in pieces is put together.
-    fn whole(&self, object: Object, fetch: impl Fetch) -> Result<Object> {
+    fn whole(&self, object: Object, limit: u64, fetch: impl Fetch) -> Result<Object> {
         if object.kind != Kind::ChunkIndex {
             return Ok(object);
         }
         let format = self.inner.format();
         let mut pieces = Pieces::open(fetch, format, &object)?;
         let len = pieces.value_len();
-        if len > self.limit {
-            let (id, limit) = (object.id, self.limit);
+        if len > limit {
+            let id = object.id;
             let why = format!("value {id} has {len} bytes, over {limit}: read it as a stream");
             return Err(Error::new(Code::PayloadTooLarge, why));
         }
@@ -393,9 +393,15 @@ fn select(published: Published, places: &[usize]) -> Published {
 
 impl Backend for Chunked {
     fn get_many(&self, keys: &[Key], wait: Wait) -> Result<Vec<Option<Object>>> {
-        let whole = |object: Object| self.whole(object, self.stored(wait));
+        let whole = |object: Object| self.whole(object, self.limit, self.stored(wait));
         let found = self.inner.get_many(keys, wait)?;
         found.into_iter().map(|object| object.map(whole).transpose()).collect()
+    }
+
+    fn get_within(&self, key: &Key, most: u64, wait: Wait) -> Result<Option<Object>> {
+        let limit = self.limit.min(most);
+        let whole = |object: Object| self.whole(object, limit, self.stored(wait));
+        self.inner.get_within(key, most, wait)?.map(whole).transpose()
     }
 
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
@@ -502,9 +508,10 @@ impl Stage for ChunkedStage<'_> {
     }
 
     fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Object>>> {
-        let inner = &*self.chunked.inner;
-        let whole =
-            |object: Object| self.chunked.whole(object, Staged { stage: &*self.inner, inner });
+        let (limit, inner) = (self.chunked.limit, &*self.chunked.inner);
+        let whole = |object: Object| {
+            self.chunked.whole(object, limit, Staged { stage: &*self.inner, inner })
+        };
         let found = self.inner.get_many(keys)?;
         found.into_iter().map(|object| object.map(whole).transpose()).collect()
     }

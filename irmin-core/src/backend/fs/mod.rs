@@ -241,6 +241,11 @@ impl Backend for FsBackend {
         keys.iter().map(|key| self.coding.read(&*self.io, &key.hash)).collect()
     }
 
+    fn get_within(&self, key: &Key, most: u64, wait: Wait) -> Result<Option<Object>> {
+        may_wait(core::slice::from_ref(key), wait)?;
+        self.coding.within(most).read(&*self.io, &key.hash)
+    }
+
     fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes> {
         let absent = || Error::missing_objects(Vec::from([*key]));
         if let Some(mut large) = self.large(&key.hash)? {

@@ -55,6 +55,12 @@ impl Coding {
         Coding { hash: spec.hash, values: spec.values, limit }
     }
 
+    /// The same for objects of at most so many bytes.
+    pub(super) fn within(self, most: u64) -> Self {
+        // A file may have a letter or a tag before the bytes.
+        Coding { limit: self.limit.min(most.saturating_add(1)), ..self }
+    }
+
     /// The byte before a file of the original in the pre-image of its hash.
     fn tag(self, kind: Kind) -> Option<u8> {
         match kind {

@@ -436,7 +436,7 @@ impl Backend for Journaled {
     }
 
     crate::pass_on! { Backend for inner:
-        format pin get_many get resident_dir resident_commit read_range open_values find_many
+        format pin get_many get get_within resident_dir resident_commit read_range open_values find_many
         find_prefix refs ref_names read_ref watch refresh recorded capabilities
     }
 }
