@@ -14,7 +14,7 @@ use irmin_core::{
 use irmin_git::{GitBackend, InitOptions, Options};
 
 use crate::exit::Failure;
-use crate::settings::{ContentsType, Settings, StoreKind};
+use crate::settings::{ContentsType, Place, Settings, StoreKind};
 use crate::time;
 
 /// What a command does to the store, as far as its existence is concerned.
@@ -213,6 +213,10 @@ fn head(settings: &Settings) -> Result<BranchName, Failure> {
     match settings.options.get("head") {
         // The original's option is a full name; a short one is what people write.
         Some(name) => Ok(name.strip_prefix("refs/heads/").unwrap_or(name).parse()?),
-        None => Ok(BranchName::main()),
+        // A store whose first branch is another one shows that to whoever clones it.
+        None => match &settings.place {
+            Place::Branch(name) => Ok(name.strip_prefix("refs/heads/").unwrap_or(name).parse()?),
+            Place::Commit(_) | Place::Main => Ok(BranchName::main()),
+        },
     }
 }

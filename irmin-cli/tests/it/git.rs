@@ -80,6 +80,22 @@ fn we_agree_with_what_git_wrote() {
     assert_eq!(head, work(&["rev-parse", "HEAD"]));
 }
 
+/// Whoever clones a store whose first branch is not the usual one gets what is on it.
+#[test]
+fn a_new_store_is_on_the_branch_that_is_written() {
+    if !irmin_tests::needs("git") {
+        return;
+    }
+    let place = Place::new();
+    place.run(["set", "-b", "dev", "a", "1", "-m", "first"]).ok();
+    assert_eq!(git(&place, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/dev");
+    place.git(&["clone", "--quiet", "store.git", "copy"]).ok();
+    assert_eq!(std::fs::read(place.path("copy/a")).unwrap(), b"1");
+    // It stays there.
+    place.run(["set", "-b", "other", "a", "2", "-m", "second"]).ok();
+    assert_eq!(git(&place, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/dev");
+}
+
 #[test]
 fn diffs_are_patches() {
     if !irmin_tests::needs("git") {

@@ -232,6 +232,7 @@ fn a_tag_alone() {
         return;
     }
     let place = Place::new();
+    place.run(["init"]).ok();
     place.run(["set", "-b", "x", "a", "1"]).ok();
     place.run(["tag", "v1", "x", "-m", "first"]).ok();
     place.run(["branch", "delete", "x"]).ok();
