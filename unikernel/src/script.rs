@@ -43,15 +43,23 @@ pub fn run() -> Status {
         }
     };
     let mut said = String::new();
+    let mut understood = true;
     loop {
-        let line = serial::read_line();
-        let line = line.trim();
+        let Some(line) = serial::read_line() else {
+            serial::print(format_args!("FAILED  a line is too long\n"));
+            return Status::Failed;
+        };
+        let line = line.trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         serial::print(format_args!("> {line}\n"));
         if line == "leave" {
-            return Status::Ok;
+            if understood {
+                return Status::Ok;
+            }
+            serial::print(format_args!("FAILED  there were commands that do not exist\n"));
+            return Status::Failed;
         }
         if let Some(expected) = line.strip_prefix("check ") {
             if expected != said {
@@ -62,6 +70,11 @@ pub fn run() -> Status {
         }
         said = match session.command(line) {
             Ok(said) => said,
+            Err(e) if e.code() == Code::Unsupported => {
+                // Whoever types goes on; a check that is misspelt is not one that holds.
+                understood = false;
+                format!("error {e}")
+            }
             Err(e) => format!("error {}: {e}", e.code().as_str()),
         };
         if !said.is_empty() {
@@ -242,5 +255,5 @@ fn number<T: core::str::FromStr>(text: &str) -> Result<T> {
 }
 
 fn unknown(verb: &str) -> Error {
-    Error::new(Code::InvalidArgument, format!("there is no command `{verb}`"))
+    Error::new(Code::Unsupported, format!("there is no command `{verb}`"))
 }
