@@ -5,7 +5,7 @@
 use irmin_core::Result;
 
 fn main() -> Result<()> {
-    let repo = irmin_git::open_or_init("notes.git")?;
+    let repo = irmin_git::open_or_init("words.git")?;
     let main = repo.main()?;
     main.set("greetings/en", "hello", "first words")?;
     let draft = main.fork("draft")?;
