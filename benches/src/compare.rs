@@ -33,6 +33,9 @@ pub struct Comparison {
 /// The most that the ratios of rounds may lie apart, as a part of their median.
 pub const SPREAD: f64 = 0.25;
 
+/// The fewest rounds that a verdict takes.
+pub const ROUNDS: usize = 5;
+
 /// The most that others may load the machine.
 pub const LOAD: f64 = 0.5;
 
@@ -65,6 +68,9 @@ impl Comparison {
         let spread = self.spread();
         match self.load1 {
             Some(load) if load > LOAD => Some(format!("the load was {load:.1}")),
+            _ if self.our_us.len() < ROUNDS => {
+                Some(format!("{} rounds, fewer than {ROUNDS}", self.our_us.len()))
+            }
             _ if spread > SPREAD => Some(format!("the rounds spread {:.0} %", spread * 100.0)),
             _ => None,
         }
@@ -104,12 +110,14 @@ mod tests {
 
     #[test]
     fn a_verdict_needs_rounds_that_agree_and_a_quiet_machine() {
-        let quiet = comparison(&[20.0, 22.0, 21.0], Some(0.2));
-        assert_eq!(quiet.ratios(), [10.0, 11.0, 10.5]);
+        let quiet = comparison(&[20.0, 22.0, 21.0, 21.0, 22.0], Some(0.2));
+        assert_eq!(quiet.ratios(), [10.0, 11.0, 10.5, 10.5, 11.0]);
         assert_eq!((quiet.median(), quiet.doubt()), (10.5, None));
         let loaded = comparison(&[20.0, 22.0, 21.0], Some(3.0));
         assert_eq!(loaded.doubt().as_deref(), Some("the load was 3.0"));
-        let apart = comparison(&[20.0, 28.0, 20.0, 20.0], None);
+        let few = comparison(&[20.0, 20.0, 20.0, 20.0], Some(0.2));
+        assert_eq!(few.doubt().as_deref(), Some("4 rounds, fewer than 5"));
+        let apart = comparison(&[20.0, 28.0, 20.0, 20.0, 20.0], None);
         assert_eq!((apart.median(), apart.spread()), (10.0, 0.4));
         assert_eq!(apart.doubt().as_deref(), Some("the rounds spread 40 %"));
         assert_eq!(comparison(&[], None).median(), 0.0);

@@ -220,7 +220,10 @@ fn beside_peers(comparisons: &[Comparison], notes: &Notes) -> String {
             figure(compare::median(c.peer_us.clone())),
             figure(c.median()),
             c.spread() * 100.0,
-            aim.map_or(String::new(), |aim| format!("{aim}x: {}", met(c.median() >= aim))),
+            aim.map_or(String::new(), |aim| match c.doubt() {
+                Some(_) => format!("{aim}x"),
+                None => format!("{aim}x: {}", met(c.median() >= aim)),
+            }),
             c.doubt().map_or(String::new(), |why| format!("none: {why}")),
         );
     }
@@ -242,9 +245,9 @@ prolly-map has commits. prollytree is left out: it needs arrow and parquet to bu
 
 fn table(records: &[&Record], notes: &Notes) -> String {
     let mut text = String::from(
-        "| case | store | keys | CPU us/op | target | p50 us | p99 us | objects written/op | \
+        "| case | store | keys | ops | CPU us/op | target | p50 us | p99 us | objects written/op | \
          bytes written/op | syncs/op | peak MiB |\n\
-         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for r in records {
         let per_op = |n: u64| figure(n as f64 / r.ops as f64);
@@ -252,12 +255,13 @@ fn table(records: &[&Record], notes: &Notes) -> String {
         let (bytes, syncs) = files.unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} {}{} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
+            "| {} | {} | {} {}{} | {} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
             r.case,
             r.store,
             r.keys,
             r.shape,
             if r.warm_heap { ", warm heap" } else { "" },
+            r.ops,
             figure(r.cpu_us_per_op),
             notes.figure(r).and_then(|note| note.target(r.keys)).map_or(String::new(), figure),
             figure(r.p50_us),

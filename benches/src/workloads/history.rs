@@ -1,7 +1,7 @@
 //! Long histories: walks, common ancestors, and who changed what last.
 
 use irmin_core::history::LcaLimits;
-use irmin_core::{Branch, LogOptions, Result};
+use irmin_core::{Branch, LogOptions, Path, Result};
 
 use super::{Setup, relaxed};
 use crate::keys::{Keys, Shape, value};
@@ -85,7 +85,24 @@ pub(super) fn modified(setup: &mut Setup<'_>) -> Result<()> {
     // them, evenly chosen, tells as much.
     let few = keys.distinct((keys.len() / 100).max(1), 933, 0, 1);
     let case = Case::new("last-modified", "one file", few.len());
-    setup.measure(case, &store, &keys, &mut |call| last(&main, &keys, few[call]))
+    setup.measure(case, &store, &keys, &mut |call| last(&main, &keys, few[call]))?;
+    let paths = keys.paths_of(&(0..keys.len()).collect::<Vec<_>>());
+    for (when, calls) in [("after open", 1), ("warm", 5)] {
+        let main = filled.reopen(CACHE)?.main()?;
+        if when == "warm" {
+            all(&main, &paths)?;
+        }
+        let case = format!("all files in one walk, {when}");
+        let case = Case::new("last-modified", &case, calls);
+        setup.measure(case, &store, &keys, &mut |_| all(&main, &paths))?;
+    }
+    Ok(())
+}
+
+fn all(main: &Branch, paths: &[Path]) -> Result<()> {
+    let found = main.last_modified_many(paths, Some(1), None)?;
+    assert!(found.iter().all(|commits| commits.len() == 1));
+    Ok(())
 }
 
 fn last(main: &Branch, keys: &Keys, index: usize) -> Result<()> {
