@@ -118,4 +118,12 @@ impl Side for Git {
         self.run(&["merge-tree", "--write-tree", ours, theirs], &[])?;
         Ok(())
     }
+
+    fn walk(&mut self, branch: &str) -> Result<Option<usize>> {
+        Ok(Some(self.run(&["rev-list", branch], &[])?.lines().count()))
+    }
+
+    fn bases(&mut self, ours: &str, theirs: &str) -> Result<Option<usize>> {
+        Ok(Some(self.run(&["merge-base", "--all", ours, theirs], &[])?.lines().count()))
+    }
 }

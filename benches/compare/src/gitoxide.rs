@@ -103,4 +103,18 @@ impl Side for Gitoxide {
         }
         self.write(ours, merged.tree.write()?.detach(), &[left, right])
     }
+
+    fn walk(&mut self, branch: &str) -> Result<Option<usize>> {
+        let mut commits = 0;
+        for info in self.repo.rev_walk([self.head(branch)?]).all()? {
+            info?;
+            commits += 1;
+        }
+        Ok(Some(commits))
+    }
+
+    fn bases(&mut self, ours: &str, theirs: &str) -> Result<Option<usize>> {
+        let (ours, theirs) = (self.head(ours)?, self.head(theirs)?);
+        Ok(Some(self.repo.merge_bases_many(ours, &[theirs])?.len()))
+    }
 }

@@ -70,4 +70,15 @@ impl Side for Irmin {
             other => Err(format!("the sides change different keys: {other:?}").into()),
         }
     }
+
+    fn walk(&mut self, branch: &str) -> Result<Option<usize>> {
+        let head = self.store.repo.branch(branch)?.head()?.ok_or("a branch without commits")?;
+        Ok(Some(self.store.repo.history(&[head], None)?.commits.len()))
+    }
+
+    fn bases(&mut self, ours: &str, theirs: &str) -> Result<Option<usize>> {
+        let theirs = self.store.repo.branch(theirs)?.head()?.ok_or("a branch without commits")?;
+        let ours = self.store.repo.branch(ours)?;
+        Ok(Some(ours.lcas(&theirs, LcaLimits::default())?.len()))
+    }
 }

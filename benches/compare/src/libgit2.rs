@@ -86,4 +86,20 @@ impl Side for Libgit2 {
         }
         self.write(ours, index.write_tree_to(&self.repo)?, &[&left, &right])
     }
+
+    fn walk(&mut self, branch: &str) -> Result<Option<usize>> {
+        let mut walk = self.repo.revwalk()?;
+        walk.push(self.head(branch)?.id())?;
+        let mut commits = 0;
+        for id in walk {
+            id?;
+            commits += 1;
+        }
+        Ok(Some(commits))
+    }
+
+    fn bases(&mut self, ours: &str, theirs: &str) -> Result<Option<usize>> {
+        let (ours, theirs) = (self.head(ours)?.id(), self.head(theirs)?.id());
+        Ok(Some(self.repo.merge_bases(ours, theirs)?.len()))
+    }
 }

@@ -25,11 +25,17 @@ type Run = fn(&mut dyn Side, &Keys) -> Result<Option<Micros>>;
 const CASES: &[(&str, &str, Run)] = &[
     ("W1", "load sorted", load),
     ("W2n", "commit-1", one),
+    ("W3", "commit-100", hundred),
     ("W4", "get", get),
     ("W6", "diff of 100", diff),
     ("W7", "merge 100 x 100", |side, keys| merge(side, keys, 100, 10)),
     ("W7", "merge 1000 x 1000", |side, keys| merge(side, keys, 1000, 3)),
+    ("W11", "walk of a history", walk),
+    ("W11", "common ancestor", bases),
 ];
+
+/// How many commits W11 makes on each of its two branches.
+const HISTORY: usize = 300;
 
 /// Runs all of it.
 pub(crate) fn rounds(args: &Args) -> Result<Vec<Comparison>> {
@@ -130,6 +136,35 @@ fn one(side: &mut dyn Side, keys: &Keys) -> Result<Option<Micros>> {
     let all: Vec<Vec<Edit>> =
         (0..calls).map(|version| edits(&[draw.below(keys.len())], version + 1)).collect();
     measure(calls, 1, &mut |call| side.commit("one", &all[call]))
+}
+
+fn hundred(side: &mut dyn Side, keys: &Keys) -> Result<Option<Micros>> {
+    side.fork("hundred")?;
+    let version = |n: usize| edits(&keys.distinct(100, n as u64, 0, 1), n + 1);
+    let all: Vec<Vec<Edit>> = (0..20).map(version).collect();
+    measure(all.len(), 1, &mut |call| side.commit("hundred", &all[call]))
+}
+
+/// Two branches with as many commits each since `main`; per commit.
+fn walk(side: &mut dyn Side, keys: &Keys) -> Result<Option<Micros>> {
+    for (class, branch) in ["left", "right"].into_iter().enumerate() {
+        side.fork(branch)?;
+        for n in 0..HISTORY {
+            side.commit(branch, &edits(&keys.distinct(2, n as u64, class, 2), n + 1))?;
+        }
+    }
+    if side.walk("left")?.is_none() {
+        return Ok(None);
+    }
+    measure(10, HISTORY, &mut |_| check(side.walk("left")?.unwrap_or_default(), HISTORY + 1))
+}
+
+/// The branches of [`walk`]; per commit of both.
+fn bases(side: &mut dyn Side, _: &Keys) -> Result<Option<Micros>> {
+    if side.bases("left", "right")?.is_none() {
+        return Ok(None);
+    }
+    measure(10, 2 * HISTORY, &mut |_| check(side.bases("left", "right")?.unwrap_or_default(), 1))
 }
 
 fn get(side: &mut dyn Side, keys: &Keys) -> Result<Option<Micros>> {

@@ -40,6 +40,16 @@ pub(crate) trait Side {
 
     /// Merges a branch into another one, both of which were forked from `main`.
     fn merge(&mut self, ours: &str, theirs: &str) -> Result<()>;
+
+    /// How many commits a branch reaches; none if there are no commits.
+    fn walk(&mut self, _branch: &str) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// How many best common ancestors two branches have; none if there are no commits.
+    fn bases(&mut self, _ours: &str, _theirs: &str) -> Result<Option<usize>> {
+        Ok(None)
+    }
 }
 
 /// Edits of some keys.
