@@ -122,12 +122,13 @@ impl<C: Contents> Repo<C> {
     /// presets do it as the original's strings, and a store of another type is made for it.
     ///
     /// ```
-    /// use irmin_core::containers::Counter;
+    /// use std::sync::Arc;
+    /// use irmin_core::contents::json::JsonValue;
     /// use irmin_core::{Context, Format, FormatSpec, Repo, ValueEncoding, backend::MemoryBackend};
     /// let spec = FormatSpec { values: ValueEncoding::Raw, ..FormatSpec::native() };
-    /// let backend = MemoryBackend::new(Format::new(spec));
-    /// let repo = Repo::new(backend.into(), Context::new("ann", || 0))?.typed::<Counter>()?;
-    /// repo.main()?.set("visits", Counter::new(1), "the first")?;
+    /// let backend = Arc::new(MemoryBackend::new(Format::new(spec)));
+    /// let repo = Repo::new(backend, Context::new("ann", || 0))?.typed::<JsonValue>()?;
+    /// repo.main()?.set("visits", "[1, 2]".parse::<JsonValue>()?, "the first ones")?;
     /// # Ok::<(), irmin_core::Error>(())
     /// ```
     ///
