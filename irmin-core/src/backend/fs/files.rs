@@ -181,7 +181,7 @@ pub(super) struct Unsynced {
     /// Directories whose names changed.
     pub(super) dirs: BTreeSet<String>,
     /// Directories whose own name will be durable then.
-    made: Vec<String>,
+    made: BTreeSet<String>,
 }
 
 impl Dirs {
@@ -203,7 +203,7 @@ impl Dirs {
         create_dirs(&*self.io, path)?;
         for step in steps(path) {
             unsynced.dirs.insert(parent(step).into());
-            unsynced.made.push(step.into());
+            unsynced.made.insert(step.into());
         }
         Ok(())
     }

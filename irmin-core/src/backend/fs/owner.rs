@@ -74,8 +74,17 @@ impl Owner {
 
     /// The name of a file that nobody has.
     pub(super) fn temp(&self) -> String {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("{TEMPS}/{PREFIX}{}-{n}", self.number)
+        self.temp_of(self.number_temp())
+    }
+
+    /// The number of a temporary file that nobody has.
+    pub(super) fn number_temp(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The name of the temporary file with this number.
+    pub(super) fn temp_of(&self, number: u64) -> String {
+        format!("{TEMPS}/{PREFIX}{}-{number}", self.number)
     }
 
     /// The file that the locks of refs are links to.

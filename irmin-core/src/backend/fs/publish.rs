@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::files::Unsynced;
 use super::naming::Naming;
@@ -20,6 +20,7 @@ use crate::hash::Hash;
 use crate::id::Key;
 use crate::io::OpenMode;
 use crate::name::RefName;
+use crate::numbers::{Hashed, Numbered};
 use crate::object::Object;
 
 /// How many objects are named before others may name theirs: each can cost the sync of a directory,
@@ -27,19 +28,36 @@ use crate::object::Object;
 const NAMED: usize = 64;
 
 /// An object whose file is written and synced, and has no name yet.
-#[derive(Clone, Debug)]
+///
+/// There is one for each piece of a large value, so that it tells its two paths and holds neither.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Prepared {
-    pub(super) temp: String,
-    pub(super) path: String,
+    pub(super) hash: Hash,
+    /// Whether only we read it, or the original too.
+    pub(super) ours: bool,
     /// It is named after all pending objects of lower levels, among which is what it refers to.
-    pub(super) level: usize,
+    pub(super) level: u32,
+    /// The number of its temporary file.
+    pub(super) temp: u64,
+}
+
+impl Prepared {
+    /// The name that it will have.
+    fn path(&self) -> String {
+        if self.ours { names::our_object(&self.hash) } else { names::object(&self.hash) }
+    }
+}
+
+impl Hashed for Prepared {
+    fn hash(&self) -> &Hash {
+        &self.hash
+    }
 }
 
 /// Objects that are not visible yet; what is not named is removed again.
-#[derive(Debug)]
 pub(super) struct Pending<'a> {
     store: &'a FsBackend,
-    objects: HashMap<Hash, Prepared>,
+    objects: Numbered<Prepared>,
     /// Objects that were there already: each is looked at and synced once, however often it comes.
     there: HashSet<Hash>,
     /// Their directories, to be synced with the others.
@@ -50,7 +68,7 @@ impl<'a> Pending<'a> {
     pub(super) fn new(store: &'a FsBackend) -> Self {
         Pending {
             store,
-            objects: HashMap::new(),
+            objects: Numbered::default(),
             there: HashSet::new(),
             unsynced: Unsynced::default(),
         }
@@ -69,7 +87,7 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// `io`.
     fn reaches(&self, hash: &Hash) -> Result<bool> {
-        Ok(self.objects.contains_key(hash) || self.store.coding.exists(&*self.store.io, hash)?)
+        Ok(self.objects.contains(hash) || self.store.coding.exists(&*self.store.io, hash)?)
     }
 
     /// Refuses objects whose children are neither here, nor before them, nor in the store.
@@ -96,9 +114,9 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// `io`, `poisoned`.
     pub(super) fn add(&mut self, objects: &[Object]) -> Result<()> {
-        let mut new: Vec<Hash> = Vec::new();
+        let before = self.objects.len();
         for object in objects {
-            if self.objects.contains_key(&object.id) || self.there.contains(&object.id) {
+            if self.objects.contains(&object.id) || self.there.contains(&object.id) {
                 continue;
             }
             match self.prepare(object) {
@@ -106,14 +124,10 @@ impl<'a> Pending<'a> {
                     self.there.insert(object.id);
                 }
                 Ok(Some(prepared)) => {
-                    if self.objects.insert(object.id, prepared).is_none() {
-                        new.push(object.id);
-                    }
+                    self.objects.add(prepared);
                 }
                 Err(e) => {
-                    for prepared in new.iter().filter_map(|hash| self.objects.remove(hash)) {
-                        let _ = files::remove(&*self.store.io, &prepared.temp);
-                    }
+                    self.forget(before);
                     return Err(e);
                 }
             }
@@ -137,28 +151,44 @@ impl<'a> Pending<'a> {
             self.unsynced.dirs.insert(files::parent(&path).into());
             return Ok(None);
         }
-        let temp = self.store.owner()?.temp();
-        if let Err(e) = files::create(&**io, &temp, &bytes) {
-            let _ = files::remove(&**io, &temp);
+        let owner = self.store.owner()?;
+        let (hash, temp) = (object.id, owner.number_temp());
+        let at = owner.temp_of(temp);
+        if let Err(e) = files::create(&**io, &at, &bytes) {
+            let _ = files::remove(&**io, &at);
             return Err(e);
         }
-        Ok(Some(Prepared { temp, path, level: self.level(object) }))
+        let (ours, level) = (path.starts_with(names::OURS), self.level(object));
+        Ok(Some(Prepared { hash, ours, level, temp }))
     }
 
     /// Adds an object that was written to a temporary file.
-    pub(super) fn adopt(&mut self, hash: Hash, prepared: Prepared) {
-        if let Some(twice) = self.objects.insert(hash, prepared) {
-            let _ = files::remove(&*self.store.io, &twice.temp);
+    pub(super) fn adopt(&mut self, prepared: Prepared) {
+        if let (_, false) = self.objects.add(prepared) {
+            self.remove(&prepared);
         }
+    }
+
+    /// Removes the file of an object that has no name.
+    fn remove(&self, prepared: &Prepared) {
+        if let Ok(owner) = self.store.owner() {
+            let _ = files::remove(&*self.store.io, &owner.temp_of(prepared.temp));
+        }
+    }
+
+    /// Removes all objects but the first so many.
+    fn forget(&mut self, from: usize) {
+        self.objects.since(from).for_each(|prepared| self.remove(prepared));
+        self.objects.truncate(from);
     }
 
     /// The level of an object: that of its base, which vouches for what is common to both, or one
     /// above the highest of what else it refers to.
-    fn level(&self, object: &Object) -> usize {
+    fn level(&self, object: &Object) -> u32 {
         let level = |hash: &Hash| self.objects.get(hash).map_or(0, |pending| pending.level);
         let base = object.base.map_or(0, |base| level(&base.hash));
         let children = object.children.iter();
-        children.map(|child| level(&child.key.hash).saturating_add(1)).fold(base, usize::max)
+        children.map(|child| level(&child.key.hash).saturating_add(1)).fold(base, u32::max)
     }
 
     /// Gives all objects their names, durably, each after what it refers to; what had names before
@@ -171,10 +201,10 @@ impl<'a> Pending<'a> {
         // It makes the directory of the lock.
         let owner = self.store.owner()?;
         let mut unsynced = core::mem::take(&mut self.unsynced);
-        let mut order: Vec<&Prepared> = self.objects.values().collect();
-        order.sort_unstable_by(|a, b| (a.level, &a.path).cmp(&(b.level, &b.path)));
+        let mut order: Vec<&Prepared> = self.objects.iter().collect();
+        order.sort_unstable_by_key(|prepared| (prepared.level, prepared.ours, prepared.hash));
         for prepared in &order {
-            dirs.create(files::parent(&prepared.path), &mut unsynced)?;
+            dirs.create(files::parent(&prepared.path()), &mut unsynced)?;
         }
         if order.is_empty() {
             let _named = Naming::take(&**io, *attempts)?;
@@ -186,22 +216,21 @@ impl<'a> Pending<'a> {
             owner.touch()?;
             Naming::take(&**io, *attempts)?.run(|| {
                 for prepared in some {
-                    io.rename(&prepared.temp, &prepared.path)?;
-                    unsynced.dirs.insert(files::parent(&prepared.path).into());
+                    let path = prepared.path();
+                    io.rename(&owner.temp_of(prepared.temp), &path)?;
+                    unsynced.dirs.insert(files::parent(&path).into());
                 }
                 dirs.sync(core::mem::take(&mut unsynced))
             })?;
         }
-        self.objects.clear();
+        self.objects = Numbered::default();
         Ok(())
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        for prepared in self.objects.values() {
-            let _ = files::remove(&*self.store.io, &prepared.temp);
-        }
+        self.forget(0);
     }
 }
 
@@ -360,5 +389,16 @@ impl FsBackend {
         }
         let why = format!("`{path}` could not be made: others remove its directory");
         Err(Error::new(Code::Locked, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of a GiB is a quarter of a million pieces of 4096 bytes, the original's.
+    #[test]
+    fn little_is_known_of_each_piece() {
+        assert!(size_of::<Prepared>() <= size_of::<Hash>() + 16);
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::publish::{Pending, Prepared};
-use super::{FsBackend, files, names};
+use super::{FsBackend, files};
 use crate::backend::{Durability, Note, Published, RefEdit, Stage};
 use crate::error::Result;
 use crate::hash::Hash;
@@ -28,9 +28,9 @@ impl<'a> FsStage<'a> {
     }
 
     fn get(&self, hash: &Hash) -> Result<Option<Object>> {
-        let Some(Prepared { temp, path, .. }) = self.pending.get(hash) else { return Ok(None) };
-        let ours = path.starts_with(names::OURS);
-        self.store.coding.read_file(&*self.store.io, hash, temp, ours)
+        let Some(Prepared { temp, ours, .. }) = self.pending.get(hash) else { return Ok(None) };
+        let temp = self.store.owner()?.temp_of(*temp);
+        self.store.coding.read_file(&*self.store.io, hash, &temp, *ours)
     }
 
     /// Writes a value to a temporary file as it comes, and answers its hash.
@@ -64,15 +64,16 @@ impl Stage for FsStage<'_> {
 
     fn put_value(&mut self, _: &Format, len: u64, read: &mut dyn Read) -> Result<Key> {
         self.store.alive()?;
-        let temp = self.store.owner()?.temp();
-        match self.store.heed(self.stream(&temp, len, read)) {
+        let owner = self.store.owner()?;
+        let temp = owner.number_temp();
+        let path = owner.temp_of(temp);
+        match self.store.heed(self.stream(&path, len, read)) {
             Ok(hash) => {
-                let path = names::object(&hash);
-                self.pending.adopt(hash, Prepared { temp, path, level: 0 });
+                self.pending.adopt(Prepared { hash, ours: false, level: 0, temp });
                 Ok(Key::from(hash))
             }
             Err(e) => {
-                let _ = files::remove(&*self.store.io, &temp);
+                let _ = files::remove(&*self.store.io, &path);
                 Err(e)
             }
         }
