@@ -214,6 +214,7 @@ fn read_variants(input: &Input) -> TokenStream {
         #[automatically_derived]
         impl #impls #support::Variants for #ident #types #bounds {
             const EXPECTED: &'static str = #expected;
+            const NAMES: &'static [&'static str] = &[#(#all),*];
 
             fn variant<'de, __A: #support::serde::de::VariantAccess<'de>>(
                 name: &str,
@@ -222,7 +223,10 @@ fn read_variants(input: &Input) -> TokenStream {
                 match name {
                     #(#arms)*
                     _ => ::core::result::Result::Err(
-                        #support::serde::de::Error::unknown_variant(name, &[#(#all),*]),
+                        #support::serde::de::Error::unknown_variant(
+                            name,
+                            <Self as #support::Variants>::NAMES,
+                        ),
                     ),
                 }
             }

@@ -349,6 +349,10 @@ fn variants() {
         (r#"{"Split":[1,"x",2]}"#, "trailing characters"),
         (r#"{"sent":{"at":1}}"#, "missing field `parcels`"),
         (r#"{"Open":1,"x":2}"#, "invalid type"),
+        // Where it is, too.
+        ("\n  \"Closed\"", "at line 2 column 10"),
+        ("{\n\"Closed\": 1}", "at line 2 column 8"),
+        (r#"{"sent":{"at":1,"by":2}}"#, "at line 1 column "),
     ] {
         let refused = read::<State>(bad).unwrap_err();
         assert!(refused.contains(why), "{bad}: {refused}");

@@ -12,8 +12,8 @@ use core::fmt::{self, Display};
 use core::marker::PhantomData;
 
 use serde_core::de::{
-    Deserialize, DeserializeOwned, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_core::forward_to_deserialize_any;
 
@@ -47,6 +47,8 @@ pub trait Body<const INDEX: usize>: Sized {
 pub trait Variants: Sized {
     /// What is expected, for messages.
     const EXPECTED: &'static str;
+    /// Their names.
+    const NAMES: &'static [&'static str];
 
     /// Reads what follows the name of a variant.
     fn variant<'de, A: VariantAccess<'de>>(name: &str, access: A) -> Result<Self, A::Error>;
@@ -102,8 +104,33 @@ impl<'de, T: Variants> Visitor<'de> for ReadEnum<T> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<T, A::Error> {
-        let (name, rest) = access.variant::<String>()?;
-        T::variant(&name, rest)
+        let (name, rest) = access.variant_seed(VariantName(T::NAMES))?;
+        T::variant(name, rest)
+    }
+}
+
+/// Reads one of these names. What reads JSON says where a name is that is none of them, as it could
+/// not once it was read.
+struct VariantName(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for VariantName {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<&'static str, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for VariantName {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a variant")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<&'static str, E> {
+        let known = self.0.iter().find(|known| **known == name).copied();
+        known.ok_or_else(|| E::unknown_variant(name, self.0))
     }
 }
 
