@@ -72,8 +72,8 @@ pub fn to_tree(json: &JsonValue) -> Result<Tree<JsonValue>> {
 /// The JSON value of a tree.
 ///
 /// # Errors
-/// `invalid_value` for a name that is not text, or if directories are nested deeper than JSON is
-/// [read](MAX_DEPTH), `unrepresentable` for an entry that is kept but not followed, such as a git
+/// `invalid_value` for a name that is not text, or if directories and what is in their values are
+/// nested deeper than JSON is [read](MAX_DEPTH), `unrepresentable` for an entry that is kept but not followed, such as a git
 /// submodule, and those of reading.
 pub fn of_tree(tree: &Tree<JsonValue>) -> Result<JsonValue> {
     // The members so far of each directory on the way, and what is done.
@@ -96,7 +96,10 @@ pub fn of_tree(tree: &Tree<JsonValue>) -> Result<JsonValue> {
                     let why = format!("`{path}` is neither a value nor a directory");
                     Error::new(Code::Unrepresentable, why)
                 };
-                (path, value.ok_or_else(opaque)?)
+                let value = value.ok_or_else(opaque)?;
+                let left = MAX_DEPTH.saturating_sub(open.len());
+                value.check_depth(left).map_err(|e| e.context(format_args!("`{path}`")))?;
+                (path, value)
             }
             Visit::Unread(..) => return Ok(ControlFlow::Continue(())),
         };

@@ -148,6 +148,17 @@ fn what_is_no_json_is_refused() -> Result<()> {
     let deepest = nested(MAX_DEPTH)?.unwrap();
     assert_eq!(deepest.to_string().parse::<JsonValue>()?, deepest);
     assert_eq!(nested(MAX_DEPTH + 1).unwrap_err().code(), Code::InvalidValue);
+    // What is nested in a value counts, too.
+    let inside = |levels: usize, inner: &str| {
+        let mut tree: Tree<JsonValue> = Tree::empty();
+        tree.set("a/".repeat(levels), json(inner))?;
+        json_tree::get_tree(&tree, "")
+    };
+    let deepest = inside(MAX_DEPTH - 2, "[[1]]")?.unwrap();
+    assert_eq!(deepest.to_string().parse::<JsonValue>()?, deepest);
+    let refused = inside(MAX_DEPTH - 2, "[[[1]]]").unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidValue);
+    assert!(refused.to_string().starts_with("`a/a/"), "{refused}");
 
     let value = (json("1"), Metadata::Normal);
     let both = [(Path::root(), value.clone()), (Path::parse("a")?, value)];

@@ -145,7 +145,11 @@ fn too_deep() -> Error {
 }
 
 impl JsonValue {
-    fn check_depth(&self, left: usize) -> Result<()> {
+    /// Refuses a value of more than so many levels.
+    ///
+    /// # Errors
+    /// `invalid_value`.
+    pub(crate) fn check_depth(&self, left: usize) -> Result<()> {
         match self {
             JsonValue::Object(members) => check_depth(members, left),
             JsonValue::Array(items) => {
