@@ -42,7 +42,9 @@ fn main() -> Result<()> {
         age_limit: None,
     };
     main.set("items/tea", tea.clone(), "open the shop")?;
-    let store = main.fork("warehouse")?;
+    // It begins where the shop is, also where there was one before.
+    let store = main.repo().branch("warehouse")?;
+    store.set_head(main.head()?.as_ref(), "open the warehouse")?;
 
     // The shop sells one, and sets a price; the warehouse gets three.
     let ours = Item { stock: 9, price: 2.75, priced_at: 2, ..tea.clone() };
