@@ -1,8 +1,8 @@
 //! The one error of the store: few kinds, each saying what the caller must do.
 //!
 //! Functions answer `Ok(None)` for what is absent and `Err` for what could not be found out.
-//! [`ErrorKind`] is what programs match on; [`Code`] is the finer, stable name that exit codes,
-//! HTTP problems and GraphQL extensions are made from.
+//! [`ErrorKind`] is what programs match on; [`Code`] is the finer, stable name that exit codes and
+//! the answers of servers are made from.
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -25,9 +25,12 @@
 //!   type that serde knows, and `derive(Contents)` merges structs and enums field by field.
 //! - [`Merge`] and [`contents::Policies`] decide how values merge; a merge that fails is data, a
 //!   list of [`Conflict`]s.
+//! - [`kv`] has the verbs of a plain key-value store, with a commit behind each of them, or behind
+//!   many; [`json_tree`] spreads a JSON object over keys.
 //! - [`containers`] are types whose merges never conflict: counters, logs, sets, text, queues.
 //! - [`backend::Backend`] is what stores implement: objects and refs, with one atomic write.
 //! - [`Format`] is how a store's bytes are made: git's objects, or those of OCaml Irmin.
+//! - [`graph`] lays out the commits of a log as a drawing of text.
 //! - [`mod@slice`] takes a part of a history from one store to another, as a value or a file.
 //! - [`Error`] is the only error; its [`ErrorKind`] says what to do about it.
 //!

@@ -35,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L3", &["backend", "pass_on"]),
     ("L4", &["tree"]),
     ("L5", &["graph", "history"]),
-    ("L6", &["repo", "slice", "proof", "dot"]),
+    ("L6", &["repo", "slice", "dot"]),
     ("L7", &["containers", "json_tree", "kv"]),
 ];
 
