@@ -56,6 +56,7 @@ mod sim_io_engines;
 mod slices;
 mod streams;
 mod sync;
+mod sync_formats;
 mod tidy;
 mod trees;
 mod trees_edges;

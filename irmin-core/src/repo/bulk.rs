@@ -125,6 +125,18 @@ impl Bulk<'_> {
         self.put(self.store.value_object(&Bytes::copy_from_slice(text))?)
     }
 
+    /// Writes a value as it is, whatever the store's type.
+    pub(super) fn plain(&self, bytes: &[u8]) -> Result<Key> {
+        self.put(self.store.format().value(bytes))
+    }
+
+    /// Reads such a value.
+    pub(super) fn read_plain(&self, key: Key) -> Result<Bytes> {
+        let object = self.existing(&[key])?.pop();
+        let object = object.ok_or_else(|| Error::missing_objects(vec![key]))?;
+        self.store.layout().decode_value(&object)
+    }
+
     /// Writes a value of exactly `len` bytes from a stream, as
     /// [`Staged::set_stream`](super::Staged::set_stream) does. They are taken as they are: whether
     /// they are a value of the store's type is for the caller to know.

@@ -3,11 +3,12 @@
 //! What is to travel is found from the hashes: a commit or a directory that is here is whole, as a
 //! backend takes nothing without its children, so that all below it is skipped unread. Between
 //! stores of one format objects are [copied](copy) as they are; otherwise histories are
-//! [translated](translate), commit by commit.
+//! [translated](translate), commit by commit, and a [table](translations) keeps what became what.
 
 mod copy;
 mod tags;
 mod translate;
+mod translations;
 
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::publish::note;
 use super::{Branch, Bulk, Commit, CommitOptions, Merged, Repo};
-use crate::backend::{Batch, Expected, RefEdit, Target, View};
+use crate::backend::{Batch, Expected, Published, RefEdit, Target, View};
 use crate::contents::Contents;
 use crate::error::{Code, Error, Result};
 use crate::hash::Hash;
@@ -60,8 +61,8 @@ struct Brought<'r> {
     bulk: Option<Bulk<'r>>,
     /// What the commit is here.
     head: Key,
-    /// What it and its ancestors become here, between stores of different formats.
-    made: Option<HashMap<Hash, Key>>,
+    /// How the table of translations changes, between stores of different formats.
+    edits: Vec<RefEdit>,
 }
 
 /// How many objects are asked for at once.
@@ -82,17 +83,19 @@ impl<C: Contents> Repo<C> {
     /// remembers a few bytes.
     ///
     /// Repositories of one format have the same commits, with the same ids. Otherwise commits and
-    /// trees are made anew: the same ones each time, so that nothing is written twice, but since
-    /// no table of them is kept all of their history is read for it each time. Translations have no
-    /// signatures and no empty directories; in a store of the Irmin layout they have neither
-    /// committers nor time zones. They take memory for the largest change of one commit.
+    /// trees are made anew: the same ones each time. Translations have no signatures and no empty
+    /// directories; in a store of the Irmin layout they have neither committers nor time zones, and
+    /// sorted parents. They take memory for the largest change of one commit.
     ///
-    /// So between formats let changes go one way. What comes back is the commit that it was only if
-    /// nothing of it was left out: no committer, zone or signature, no order of the parents of a
-    /// merge, which the Irmin layout sorts, no JSON that another program formatted. Any other commit
-    /// comes back as a new one, whose changes a merge takes for changes of their own: a counter
-    /// counts them once more each time. Repositories that both write, and merge what the other one
-    /// wrote, are to have one format.
+    /// What became what is kept in a table, under the ref `refs/irmin/translated` of the repository
+    /// that translated, with the bytes of commits of which something was left out. So only what is
+    /// new is read; and a commit that comes back is the commit that it was, also in a third
+    /// repository, to which changes may go both ways. There are two exceptions, which come back as
+    /// new commits, whose changes a merge takes for changes of their own. One are commits that
+    /// differ only in what is left out: in the Irmin layout they are one. The other is what comes to
+    /// a repository that never had it, if its trees are not the same there and back: they have empty
+    /// directories, or JSON that another program formatted. Without the ref all history is
+    /// translated again.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -117,46 +120,64 @@ impl<C: Contents> Repo<C> {
     /// tracking ref; and those of reading there and of writing here.
     pub fn fetch(&self, from: &Branch<C>, tracking: Option<&RefName>) -> Result<Fetched<C>> {
         let Some(theirs) = from.head()? else { return Ok(Fetched::Empty) };
-        let Brought { bulk, head: key, made } = self.bring(&theirs)?;
         let options = CommitOptions::new(alloc::format!("fetch: {from:?}"));
-        let mut edits = Vec::new();
-        if let Some(name) = tracking {
-            let new = Some(Target::Object(key));
+        let key = self.bring(&theirs, &options, &mut |brought| {
+            let Some(name) = tracking else { return Ok(()) };
+            let new = Some(Target::Object(brought.head));
             if self.backend().read_ref(name, View::Tip)? != new {
-                edits.push(RefEdit { name: name.clone(), expected: Expected::Any, new });
+                brought.edits.push(RefEdit { name: name.clone(), expected: Expected::Any, new });
             }
-        }
-        self.settle(bulk, edits, &options)?;
+            Ok(())
+        })?;
         if tracking.is_some() {
             let how = (options.durability, &note(&options.to_info(self.context())));
-            tags::follow(self, theirs.store(), made.as_ref(), how)?;
+            tags::follow(self, theirs.store(), how)?;
         }
         Commit::load(&self.pinned()?, key).map(Fetched::Head)
     }
 
-    /// What is missing here of a commit of another store.
-    fn bring(&self, theirs: &Commit<C>) -> Result<Brought<'_>> {
-        if self.format() != theirs.store().format() {
-            return translate::translate(self, theirs.store(), theirs.key());
+    /// Brings a commit of another store here and says what it is here. What is on its way can be
+    /// looked at, refused, and told to move refs, before it is published.
+    fn bring(
+        &self,
+        theirs: &Commit<C>,
+        options: &CommitOptions,
+        look: &mut dyn FnMut(&mut Brought<'_>) -> Result<()>,
+    ) -> Result<Key> {
+        let (from, there) = (theirs.store(), theirs.key());
+        let retries = options.retries.unwrap_or(self.limits().retries);
+        for _ in 0..=retries {
+            let mut brought = if self.format() == from.format() {
+                let bulk = copy::copy(self, from, there)?;
+                Brought { bulk, head: Key::from(there.hash), edits: Vec::new() }
+            } else {
+                translate::translate(self, from, there)?
+            };
+            look(&mut brought)?;
+            let head = brought.head;
+            // Only the table of translations can be lost: to one who translates at the same time.
+            if let Published::Done { .. } = self.settle(brought, options)? {
+                return Ok(head);
+            }
         }
-        let bulk = copy::copy(self, theirs.store(), theirs.key())?;
-        Ok(Brought { bulk, head: Key::from(theirs.key().hash), made: None })
+        let why = alloc::format!(
+            "commit {}: others recorded translations {} times meanwhile",
+            there.hash,
+            retries.saturating_add(1)
+        );
+        Err(Error::new(Code::TooManyRetries, why))
     }
 
     /// Publishes what was brought, if there is anything.
-    fn settle(
-        &self,
-        bulk: Option<Bulk<'_>>,
-        edits: Vec<RefEdit>,
-        options: &CommitOptions,
-    ) -> Result<()> {
+    fn settle(&self, brought: Brought<'_>, options: &CommitOptions) -> Result<Published> {
+        let Brought { bulk, edits, .. } = brought;
         let (durability, note) = (options.durability, note(&options.to_info(self.context())));
         match bulk {
-            Some(bulk) => bulk.publish(edits, durability, note).map(drop),
-            None if edits.is_empty() => Ok(()),
+            Some(bulk) => bulk.publish(edits, durability, note),
+            None if edits.is_empty() => Ok(Published::Done { keys: Vec::new() }),
             None => {
                 let batch = Batch { objects: Vec::new(), edits, durability, note };
-                self.backend().publish(batch).map(drop)
+                self.backend().publish(batch)
             }
         }
     }
@@ -247,19 +268,20 @@ impl<C: Contents> Branch<C> {
             let why = alloc::format!("{self:?} has no commit to push");
             return Err(Error::new(Code::NotFound, why));
         };
-        let Brought { bulk, head: key, .. } = to.repo().bring(&ours)?;
-        if how == Push::FastForward
-            && let Some(old) = to.head()?.map(|head| head.key())
-        {
-            let forward = match &bulk {
-                Some(bulk) => bulk.is_ancestor(old, key)?,
-                None => history::is_ancestor(&**to.repo().store(), old, key)?,
-            };
-            if !forward {
-                return Err(refused(to));
+        let key = to.repo().bring(&ours, &options, &mut |brought| {
+            if how == Push::FastForward
+                && let Some(old) = to.head()?.map(|head| head.key())
+            {
+                let forward = match &brought.bulk {
+                    Some(bulk) => bulk.is_ancestor(old, brought.head)?,
+                    None => history::is_ancestor(&**to.repo().store(), old, brought.head)?,
+                };
+                if !forward {
+                    return Err(refused(to));
+                }
             }
-        }
-        to.repo().settle(bulk, Vec::new(), &options)?;
+            Ok(())
+        })?;
         let new = Commit::load(&to.repo().pinned()?, key)?;
         if how == Push::Force {
             let moved = to.head()?.as_ref() != Some(&new);

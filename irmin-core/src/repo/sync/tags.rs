@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
+use super::translations::Translations;
 use crate::backend::{Batch, Durability, Expected, Note, Published, RefEdit, Target};
 use crate::contents::Contents;
 use crate::error::{Code, Result};
@@ -28,11 +29,10 @@ struct Tag {
 
 /// Takes over the tags of another store whose commits are here and whose names are free here.
 ///
-/// `made` tells what commits of another format became; without it commits are what they are there.
+/// In a store of another format commits are what the tables of translations say.
 pub(super) fn follow<C: Contents>(
     repo: &Repo<C>,
     from: &Store,
-    made: Option<&HashMap<Hash, Key>>,
     (durability, note): (Durability, &Note),
 ) -> Result<()> {
     let here = repo.backend().refs(TAGS)?;
@@ -48,15 +48,19 @@ pub(super) fn follow<C: Contents>(
         return Ok(());
     }
     let hashes: Vec<Hash> = tags.iter().map(|tag| tag.target.hash).collect();
-    let commits = match made {
-        Some(made) => hashes.iter().map(|hash| made.get(hash).copied()).collect(),
-        None => repo.backend().find_many(&hashes)?,
+    let same = repo.format() == from.format();
+    let commits = if same {
+        repo.backend().find_many(&hashes)?
+    } else {
+        let to = repo.pinned()?;
+        let found = Translations::open(from, &to)?.find(&hashes)?;
+        found.into_iter().map(|found| found.map(|found| found.commit)).collect()
     };
     let mut batches = Vec::new();
     for (tag, commit) in tags.into_iter().zip(commits) {
         let Some(commit) = commit else { continue };
         // An annotation names its commit by hash: in another format it would be another one.
-        let annotations = if made.is_some() { Vec::new() } else { tag.annotations };
+        let annotations = if same { tag.annotations } else { Vec::new() };
         let id = annotations.first().map_or(commit, |outer| Key::from(outer.id));
         let edit =
             RefEdit { name: tag.name, expected: Expected::Absent, new: Some(Target::Object(id)) };

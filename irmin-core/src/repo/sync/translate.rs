@@ -5,9 +5,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::copy::{SMALL, Stream, check};
+use super::translations::{Record, Translated, Translations};
 use super::{BATCH, Brought, commits_below};
 use crate::backend::{Backend, Stage, ValueRead, copy_value};
 use crate::contents::Contents;
@@ -21,48 +23,47 @@ use crate::path::Path;
 use crate::repo::{Bulk, Directory, Repo};
 use crate::tree::Store;
 
-/// What a commit became.
-struct Translated {
-    /// Its tree there.
-    tree: Key,
-    /// The commit here.
-    commit: Key,
-    /// Its tree here.
-    tree_here: Key,
-}
-
 /// A translation that is under way.
 struct Translation<'a, 'r> {
     from: &'a Store,
     to: &'a Store,
     bulk: &'a Bulk<'r>,
     commits: HashMap<Hash, Translated>,
+    known: &'a Translations<'a>,
+    record: Record<'a, 'r>,
     /// What values became: the versions of a value are few, and the places where it is are many.
     values: HashMap<Hash, Key>,
 }
 
-/// Stages what a commit and its history become here, unless that is here; and says what the commits
-/// become.
+/// Stages what a commit and its history become here, as far as it is not known, and adds that to
+/// the table of translations.
 pub(super) fn translate<'r, C: Contents>(
     repo: &'r Repo<C>,
     from: &Store,
     head: Key,
 ) -> Result<Brought<'r>> {
     let to = repo.pinned()?;
-    let order = commits_below(from, head, &mut |hashes| Ok(alloc::vec![false; hashes.len()]))?;
+    let known = Translations::open(from, &to)?;
+    let mut commits = HashMap::new();
+    let order = commits_below(from, head, &mut |hashes| {
+        let found = known.find(hashes)?;
+        let met = hashes.iter().zip(&found).filter_map(|(hash, found)| Some((*hash, (*found)?)));
+        commits.extend(met);
+        Ok(found.iter().map(Option::is_some).collect())
+    })?;
+    if let Some(Translated { commit, .. }) = commits.get(&head.hash) {
+        return Ok(Brought { bulk: None, head: *commit, edits: Vec::new() });
+    }
     let stage = OnlyNew {
         stage: repo.backend().stage()?,
         backend: repo.backend().clone(),
         known: HashMap::new(),
     };
     let bulk = repo.bulk_through(Box::new(stage))?;
-    let mut run = Translation {
-        from,
-        to: &to,
-        bulk: &bulk,
-        commits: HashMap::with_capacity(order.len()),
-        values: HashMap::new(),
-    };
+    let (record, values) = (known.record(&bulk)?, HashMap::new());
+    commits.reserve(order.len());
+    let mut run =
+        Translation { from, to: &to, bulk: &bulk, commits, values, known: &known, record };
     for keys in order.chunks(BATCH) {
         for (key, data) in keys.iter().zip(from.load_commits(keys)?) {
             run.commit(*key, &data).map_err(|e| e.context(format_args!("commit {}", key.hash)))?;
@@ -72,11 +73,8 @@ pub(super) fn translate<'r, C: Contents>(
         return Err(Error::missing_objects(alloc::vec![head]));
     };
     let head = made.commit;
-    let made = run.commits.iter().map(|(there, made)| (*there, made.commit)).collect();
-    // What is here is here with all that it reaches.
-    let found = repo.backend().find_many(&[head.hash])?.pop().flatten();
-    let bulk = found.is_none().then_some(bulk);
-    Ok(Brought { bulk, head: found.unwrap_or(head), made: Some(made) })
+    let edits = run.record.finish()?.into_iter().collect();
+    Ok(Brought { bulk: Some(bulk), head, edits })
 }
 
 impl Translation<'_, '_> {
@@ -92,10 +90,30 @@ impl Translation<'_, '_> {
             Some((there, here)) if there.hash == data.tree.hash => here,
             _ => self.tree(base, data.tree)?,
         };
-        let commit =
-            self.bulk.commit(&CommitData { tree, parents, info: self.info(&data.info) })?;
+        let made = CommitData { tree, parents, info: self.info(&data.info) };
+        let commit = match self.known.restore(&key.hash, &made)? {
+            Some(original) => {
+                let hash = original.id;
+                self.bulk.put_all(alloc::vec![original])?;
+                Key::from(hash)
+            }
+            None => self.bulk.commit(&made)?,
+        };
         self.commits.insert(key.hash, Translated { tree: data.tree, commit, tree_here: tree });
-        Ok(())
+        let original = self.original(key, data, &made)?;
+        self.record.add(key.hash, commit.hash, original)
+    }
+
+    /// The bytes of a commit of which what is made of it does not say all: parents may be in
+    /// another order here.
+    fn original(&self, key: Key, data: &CommitData, made: &CommitData) -> Result<Option<Bytes>> {
+        if data.parents.len() < 2 && data.info == made.info {
+            return Ok(None);
+        }
+        let object = self.from.backend().get(&key, self.from.wait())?;
+        let object = object.ok_or_else(|| Error::missing_objects(alloc::vec![key]))?;
+        self.from.format().verify(&object)?;
+        Ok(Some(object.bytes))
     }
 
     /// What a commit says of itself, as far as the format here has a place for it.
