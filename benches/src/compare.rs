@@ -4,6 +4,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::Shape;
 
+/// What a figure of a comparison is. Less is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Microseconds of processor time for each operation, of a program and of those it starts.
+    #[default]
+    Cpu,
+    /// Bytes that the files grew by, for each byte of the values that were written.
+    Growth,
+    /// Mebibytes of memory at most, above what was in use before.
+    Memory,
+}
+
+impl Unit {
+    /// How it is called behind a figure.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Unit::Cpu => "us",
+            Unit::Growth => "x payload",
+            Unit::Memory => "MiB",
+        }
+    }
+}
+
 /// A case that a store of ours and a peer ran in turn, some rounds long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -22,10 +46,15 @@ pub struct Comparison {
     pub keys: usize,
     /// How they are spread.
     pub shape: Shape,
-    /// Microseconds of processor time for each operation of ours, by round.
-    pub our_us: Vec<f64>,
-    /// The same of the peer, the programs that it started included.
-    pub peer_us: Vec<f64>,
+    /// What the figures are.
+    #[serde(default)]
+    pub unit: Unit,
+    /// Ours, by round.
+    #[serde(alias = "our_us")]
+    pub ours: Vec<f64>,
+    /// Those of the peer.
+    #[serde(alias = "peer_us")]
+    pub theirs: Vec<f64>,
     /// The load of the machine in the minute before the first round.
     pub load1: Option<f64>,
 }
@@ -40,10 +69,10 @@ pub const ROUNDS: usize = 5;
 pub const LOAD: f64 = 0.5;
 
 impl Comparison {
-    /// How many times of ours the peer takes, by round: above 1 it takes longer.
+    /// How many times of ours the peer takes, by round: above 1 it takes more.
     #[must_use]
     pub fn ratios(&self) -> Vec<f64> {
-        self.our_us.iter().zip(&self.peer_us).map(|(ours, peer)| peer / ours).collect()
+        self.ours.iter().zip(&self.theirs).map(|(ours, peer)| peer / ours).collect()
     }
 
     /// The median of the ratios.
@@ -68,8 +97,8 @@ impl Comparison {
         let spread = self.spread();
         match self.load1 {
             Some(load) if load > LOAD => Some(format!("the load was {load:.1}")),
-            _ if self.our_us.len() < ROUNDS => {
-                Some(format!("{} rounds, fewer than {ROUNDS}", self.our_us.len()))
+            _ if self.ours.len() < ROUNDS => {
+                Some(format!("{} rounds, fewer than {ROUNDS}", self.ours.len()))
             }
             _ if spread > SPREAD => Some(format!("the rounds spread {:.0} %", spread * 100.0)),
             _ => None,
@@ -93,7 +122,7 @@ pub fn median(mut numbers: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
 
-    fn comparison(peer_us: &[f64], load1: Option<f64>) -> Comparison {
+    fn comparison(theirs: &[f64], load1: Option<f64>) -> Comparison {
         Comparison {
             workload: "W1".to_owned(),
             case: "load".to_owned(),
@@ -102,8 +131,9 @@ mod tests {
             peer: "other".to_owned(),
             keys: 1,
             shape: Shape::Flat,
-            our_us: vec![2.0; peer_us.len()],
-            peer_us: peer_us.to_vec(),
+            unit: Unit::Cpu,
+            ours: vec![2.0; theirs.len()],
+            theirs: theirs.to_vec(),
             load1,
         }
     }

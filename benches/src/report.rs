@@ -209,15 +209,16 @@ fn beside_peers(comparisons: &[Comparison], notes: &Notes) -> String {
         let aim = notes.aim(c);
         let _ = writeln!(
             rows,
-            "| {} | {} | {} {} | {} | {} | {} | {} | {}x | {:.0} % | {} | {} |",
+            "| {} | {} | {} {} | {} | {} {} | {} | {} | {}x | {:.0} % | {} | {} |",
             c.workload,
             c.case,
             c.keys,
             c.shape,
             c.files.as_ref().map_or(c.store.clone(), |files| format!("{} on {files}", c.store)),
-            figure(compare::median(c.our_us.clone())),
+            figure(compare::median(c.ours.clone())),
+            c.unit.name(),
             c.peer,
-            figure(compare::median(c.peer_us.clone())),
+            figure(compare::median(c.theirs.clone())),
             figure(c.median()),
             c.spread() * 100.0,
             aim.map_or(String::new(), |aim| match c.doubt() {
@@ -233,13 +234,17 @@ fn beside_peers(comparisons: &[Comparison], notes: &Notes) -> String {
 const PEERS: &str = "
 ## Beside others
 
-Rounds in turn; the ratio is how many times of ours the other takes, above 1 it takes longer. Nothing
-is synced: libgit2 and gix do not by default, the git store and the git command have repositories
-with core.fsync=none. libgit2 and gix write loose objects, as they do by default; the git command's
-time is mostly that of starting processes. imbl hashes nothing, and neither it nor
-prolly-map has commits. prollytree is left out: it needs arrow and parquet to build.
+Rounds in turn; the ratio is how many times of ours the other takes, above 1 it takes more. Figures
+are processor time for an operation, but for W8, what files grew by for each byte of values, and W9,
+the most memory in use in a process of its own. Nothing is synced but in cases called durable:
+libgit2 and gix do not by default, the git store and the git command have repositories with
+core.fsync=none. Where all is durable gix is left out, which syncs nothing of what is compared.
+libgit2 and gix write loose objects, as they do by default; the git command's time is mostly that of
+starting processes, and it cannot read single keys, nor does anything tell how much memory its
+processes take. imbl hashes nothing, and neither it nor prolly-map has commits or files. prollytree
+is left out: it needs arrow and parquet to build.
 
-| workload | case | keys | store | us | other | us | ratio | spread | aim | verdict |
+| workload | case | keys | store | ours | other | theirs | ratio | spread | aim | verdict |
 |---|---|---|---|---:|---|---:|---:|---:|---|---|
 ";
 

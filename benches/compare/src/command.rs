@@ -1,22 +1,24 @@
 //! The git command: `fast-import` for many keys, the plumbing for one, `merge-tree` for merges.
 
+use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use tempfile::TempDir;
 
-use crate::side::{Edit, Result, Side};
+use crate::side::{Edit, Result, Side, Syncs};
 
 pub(crate) struct Git {
     names: Rc<Vec<String>>,
     dir: TempDir,
+    syncs: Syncs,
 }
 
 impl Git {
-    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path) -> Result<Self> {
-        let git = Git { names, dir: tempfile::tempdir_in(dir)? };
+    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path, syncs: Syncs) -> Result<Self> {
+        let git = Git { names, dir: tempfile::tempdir_in(dir)?, syncs };
         git.run(&["init", "--quiet", "--bare", "--initial-branch=main"], &[])?;
         Ok(git)
     }
@@ -26,7 +28,10 @@ impl Git {
         let mut child = Command::new("git")
             .args(["-c", "user.name=bench", "-c", "user.email=bench@example.com"])
             // By default it syncs the packs of `fast-import`, and nothing else that is done here.
-            .args(["-c", "core.fsync=none"])
+            .args([
+                "-c",
+                if self.syncs == Syncs::On { "core.fsync=all" } else { "core.fsync=none" },
+            ])
             .args(args)
             .current_dir(self.dir.path())
             // Neither what the machine is configured to, nor a repository around this one.
@@ -47,17 +52,22 @@ impl Git {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    fn import(&self, branch: &str, from: Option<&str>, edits: &[Edit]) -> Result<()> {
+    fn import(&self, branch: &str, from: Option<&str>, commits: &[&[Edit]]) -> Result<()> {
         let mut stream = Vec::new();
-        writeln!(stream, "commit refs/heads/{branch}")?;
-        write!(stream, "committer bench <bench@example.com> 1700000000 +0000\ndata 5\nbench\n")?;
-        if let Some(from) = from {
-            writeln!(stream, "from refs/heads/{from}^0")?;
-        }
-        for (index, value) in edits {
-            writeln!(stream, "M 100644 inline {}\ndata {}", self.names[*index], value.len())?;
-            stream.extend_from_slice(value);
-            stream.push(b'\n');
+        let mut from = from.map(|from| format!("from refs/heads/{from}^0\n"));
+        for edits in commits {
+            writeln!(stream, "commit refs/heads/{branch}")?;
+            write!(
+                stream,
+                "committer bench <bench@example.com> 1700000000 +0000\ndata 5\nbench\n"
+            )?;
+            // The others follow from the one before.
+            stream.extend_from_slice(from.take().unwrap_or_default().as_bytes());
+            for (index, value) in *edits {
+                writeln!(stream, "M 100644 inline {}\ndata {}", self.names[*index], value.len())?;
+                stream.extend_from_slice(value);
+                stream.push(b'\n');
+            }
         }
         self.run(&["fast-import", "--quiet"], &stream)?;
         Ok(())
@@ -86,7 +96,7 @@ impl Side for Git {
     }
 
     fn fill(&mut self, edits: &[Edit]) -> Result<()> {
-        self.import("main", None, edits)
+        self.import("main", None, &[edits])
     }
 
     fn fork(&mut self, branch: &str) -> Result<()> {
@@ -101,8 +111,31 @@ impl Side for Git {
     fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()> {
         match edits {
             [edit] => self.plumbing(branch, edit),
-            edits => self.import(branch, Some(branch), edits),
+            edits => self.import(branch, Some(branch), &[edits]),
         }
+    }
+
+    fn history(&mut self, branch: &str, commits: &[Vec<Edit>]) -> Result<()> {
+        self.import(branch, Some(branch), &commits.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    fn files(&self) -> Option<PathBuf> {
+        Some(self.dir.path().to_owned())
+    }
+
+    fn list(&mut self) -> Result<Option<usize>> {
+        Ok(Some(self.run(&["ls-tree", "--name-only", "main"], &[])?.lines().count()))
+    }
+
+    fn last_modified(&mut self, branch: &str, picks: &[usize]) -> Result<Option<usize>> {
+        let mut wanted: HashSet<&str> = picks.iter().map(|i| &*self.names[*i]).collect();
+        let log =
+            self.run(&["log", "--format=tformat:>", "--name-only", branch, "--not", "main"], &[])?;
+        let commits = log
+            .split('>')
+            .filter(|names| names.lines().filter(|name| wanted.remove(name)).count() > 0);
+        let commits = commits.count();
+        if wanted.is_empty() { Ok(Some(commits)) } else { Err("a lost key".into()) }
     }
 
     fn get(&mut self, _: &[usize]) -> Result<Option<usize>> {

@@ -1,6 +1,7 @@
 //! gix: loose objects, and the cache for objects that its documentation advises, as large as ours.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use gix::ObjectId;
@@ -15,7 +16,7 @@ pub(crate) struct Gitoxide {
     repo: gix::Repository,
     names: Rc<Vec<String>>,
     // Removed with the repository.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Gitoxide {
@@ -24,7 +25,7 @@ impl Gitoxide {
         gix::init_bare(dir.path())?;
         let mut repo = gix::open_opts(dir.path(), gix::open::Options::isolated())?;
         repo.object_cache_size(CACHE);
-        Ok(Gitoxide { repo, names, _dir: dir })
+        Ok(Gitoxide { repo, names, dir })
     }
 
     fn head(&self, branch: &str) -> Result<ObjectId> {
@@ -73,6 +74,47 @@ impl Side for Gitoxide {
     fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()> {
         let tree = self.update(self.tree(branch)?.id().detach(), edits)?;
         self.write(branch, tree, &[self.head(branch)?])
+    }
+
+    fn files(&self) -> Option<PathBuf> {
+        Some(self.dir.path().to_owned())
+    }
+
+    fn list(&mut self) -> Result<Option<usize>> {
+        let (tree, mut found) = (self.tree("main")?, 0);
+        for entry in tree.iter() {
+            found += usize::from(!entry?.filename().is_empty());
+        }
+        Ok(Some(found))
+    }
+
+    fn fold(&mut self) -> Result<Option<usize>> {
+        let mut found = 0;
+        for entry in self.tree("main")?.traverse().breadthfirst.files()? {
+            if entry.mode.is_blob() {
+                found += usize::from(!self.repo.find_object(entry.oid)?.data.is_empty());
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn last_modified(&mut self, branch: &str, picks: &[usize]) -> Result<Option<usize>> {
+        let mut wanted: HashSet<&[u8]> = picks.iter().map(|i| self.names[*i].as_bytes()).collect();
+        let main = self.head("main")?;
+        let mut commits = 0;
+        for info in self.repo.rev_walk([self.head(branch)?]).with_hidden([main]).all()? {
+            if wanted.is_empty() {
+                break;
+            }
+            let commit = info?.object()?;
+            let parent = commit.parent_ids().next().ok_or("a lost parent")?.object()?;
+            let (old, new) = (parent.into_commit().tree()?, commit.tree()?);
+            let options = gix::diff::Options::default();
+            let changes = self.repo.diff_tree_to_tree(&old, &new, options)?;
+            let last = changes.iter().filter(|change| wanted.remove(&**change.location())).count();
+            commits += usize::from(last > 0);
+        }
+        if wanted.is_empty() { Ok(Some(commits)) } else { Err("a lost key".into()) }
     }
 
     fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {

@@ -1,26 +1,29 @@
 //! libgit2, through git2: loose objects, as it writes them by default.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, Oid, Repository, Signature, Time};
+use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, TreeWalkMode, TreeWalkResult};
 use tempfile::TempDir;
 
-use crate::side::{Edit, Result, Side};
+use crate::side::{Edit, Result, Side, Syncs};
 
 pub(crate) struct Libgit2 {
     repo: Repository,
     names: Rc<Vec<String>>,
     // Removed with the repository.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Libgit2 {
-    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path) -> Result<Self> {
+    pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path, syncs: Syncs) -> Result<Self> {
         let dir = tempfile::tempdir_in(dir)?;
         let repo = Repository::init_bare(dir.path())?;
-        Ok(Libgit2 { repo, names, _dir: dir })
+        // Objects and refs, in spite of its name.
+        repo.config()?.set_bool("core.fsyncObjectFiles", syncs == Syncs::On)?;
+        Ok(Libgit2 { repo, names, dir })
     }
 
     fn head(&self, branch: &str) -> Result<git2::Commit<'_>> {
@@ -61,6 +64,50 @@ impl Side for Libgit2 {
     fn commit(&mut self, branch: &str, edits: &[Edit]) -> Result<()> {
         let parent = self.head(branch)?;
         self.write(branch, self.update(&parent.tree()?, edits)?, &[&parent])
+    }
+
+    fn files(&self) -> Option<PathBuf> {
+        Some(self.dir.path().to_owned())
+    }
+
+    fn list(&mut self) -> Result<Option<usize>> {
+        let tree = self.head("main")?.tree()?;
+        Ok(Some(
+            tree.iter().filter(|entry| entry.name().is_ok_and(|name| !name.is_empty())).count(),
+        ))
+    }
+
+    fn fold(&mut self) -> Result<Option<usize>> {
+        let (tree, mut found) = (self.head("main")?.tree()?, 0);
+        tree.walk(TreeWalkMode::PreOrder, |_, entry| {
+            if entry.kind() == Some(ObjectType::Blob) {
+                let blob = self.repo.find_blob(entry.id());
+                found += usize::from(blob.is_ok_and(|blob| !blob.content().is_empty()));
+            }
+            TreeWalkResult::Ok
+        })?;
+        Ok(Some(found))
+    }
+
+    fn last_modified(&mut self, branch: &str, picks: &[usize]) -> Result<Option<usize>> {
+        let mut wanted: HashSet<&Path> = picks.iter().map(|i| Path::new(&self.names[*i])).collect();
+        let mut walk = self.repo.revwalk()?;
+        walk.push(self.head(branch)?.id())?;
+        walk.hide(self.head("main")?.id())?;
+        let mut commits = 0;
+        for id in walk {
+            if wanted.is_empty() {
+                break;
+            }
+            let commit = self.repo.find_commit(id?)?;
+            let (old, new) = (commit.parent(0)?.tree()?, commit.tree()?);
+            let changes = self.repo.diff_tree_to_tree(Some(&old), Some(&new), None)?;
+            let mut paths =
+                changes.deltas().filter_map(|delta| delta.new_file().path().map(PathBuf::from));
+            let last = paths.by_ref().filter(|path| wanted.remove(&**path)).count();
+            commits += usize::from(last > 0);
+        }
+        if wanted.is_empty() { Ok(Some(commits)) } else { Err("a lost key".into()) }
     }
 
     fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {

@@ -11,11 +11,13 @@
 // It prints, and ends where it cannot go on.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod cases;
 mod command;
 mod gitoxide;
 mod irmin;
 mod libgit2;
 mod maps;
+mod memory;
 mod run;
 mod side;
 
@@ -47,6 +49,8 @@ pub(crate) struct Args {
     stores: Option<Vec<String>>,
     peers: Option<Vec<String>>,
     json: bool,
+    /// The process is to tell the memory of one side.
+    memory_of: Option<String>,
 }
 
 impl Args {
@@ -92,6 +96,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
         stores: None,
         peers: None,
         json: false,
+        memory_of: None,
     };
     while let Some(arg) = given.next() {
         let mut text = || given.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -105,6 +110,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
             "--rounds" => args.rounds = text()?.parse()?,
             "--shape" => args.shape = text()?.parse()?,
             "--json" => args.json = true,
+            memory::OF => args.memory_of = Some(text()?),
             "--help" | "-h" => {
                 println!("{HELP}");
                 return Ok(None);
@@ -120,6 +126,9 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>> {
 }
 
 fn run(args: &Args) -> Result<()> {
+    if let Some(name) = &args.memory_of {
+        return memory::tell(name, args);
+    }
     if args.json {
         println!("{}", serde_json::json!({ "machine": Machine::this() }));
     }

@@ -45,6 +45,10 @@ impl Side for Imbl {
         Ok(())
     }
 
+    fn fold(&mut self) -> Result<Option<usize>> {
+        Ok(Some(self.branches["main"].values().filter(|value| !value.is_empty()).count()))
+    }
+
     fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {
         let map = &self.branches["main"];
         Ok(Some(picks.iter().filter(|i| map.get(&self.names[**i]).is_some()).count()))
@@ -119,6 +123,14 @@ impl Side for ProllyMap {
         };
         self.branches.insert(branch.to_owned(), tree);
         Ok(())
+    }
+
+    fn fold(&mut self) -> Result<Option<usize>> {
+        let mut found = 0;
+        for entry in self.prolly.range(&self.branches["main"], &[], None)? {
+            found += usize::from(!entry?.1.is_empty());
+        }
+        Ok(Some(found))
     }
 
     fn get(&mut self, picks: &[usize]) -> Result<Option<usize>> {
