@@ -55,6 +55,20 @@ pub enum Kind {
 /// Every read takes a fresh snapshot of the branch, and every write is one commit: use
 /// [`batch`](Kv::batch) for what belongs together. A write that changes nothing makes no commit.
 /// Several of them, in any number of threads and processes, may share a branch.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::kv::{Kind, Kv};
+///
+/// let kv = Kv::new(repo.main()?);
+/// kv.set("a/b", "one")?;
+/// assert_eq!((kv.get("a/b")?.unwrap(), kv.size("a/b")?), ("one".into(), Some(3)));
+/// assert_eq!(kv.exists("a")?, Some(Kind::Dictionary));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Kv {
     branch: Branch,

@@ -57,6 +57,21 @@ use crate::written::Written;
 ///
 /// An external `git gc --prune=now` may remove objects that no ref reaches yet: then a publish, or
 /// a read of a pinned tree, fails with `missing_objects`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use irmin_core::{Context, Repo};
+/// use irmin_git::{GitBackend, InitOptions, Options};
+///
+/// let dir = tempfile::tempdir().unwrap();
+/// let backend = GitBackend::init(dir.path(), &InitOptions::default(), &Options::default())?;
+/// let repo = Repo::new(Arc::new(backend), Context::new("ann <ann@example.org>", || 1_000))?;
+/// repo.main()?.set("README", "hello", "begin")?;
+/// let again = GitBackend::open(dir.path(), &Options::default())?;
+/// let again = Repo::new(Arc::new(again), Context::new("bob <bob@example.org>", || 2_000))?;
+/// assert_eq!(again.main()?.get("README")?.unwrap(), "hello");
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct GitBackend {
     pub(crate) refs: Refs,
     pub(crate) settings: Settings,

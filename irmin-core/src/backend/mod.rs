@@ -239,6 +239,24 @@ pub type OnRefChange = Arc<dyn Fn(&RefChange) + Send + Sync>;
 ///   at the latest when the store is next used, and may use the store themselves;
 /// - a failed sync fails every publish that is not acknowledged yet, and all later ones
 ///   (`poisoned`) until the store is opened again.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::backend::{Backend, Target, View, Wait};
+///
+/// let value = repo.format().value(b"1").id;
+/// let commit = repo.main()?.set("a", "1", "one")?.unwrap();
+/// let backend: &Arc<dyn Backend> = repo.backend();
+/// let name = "refs/heads/main".parse()?;
+/// let Some(Target::Object(head)) = backend.read_ref(&name, View::Durable)? else { panic!() };
+/// assert_eq!(head.hash, commit.id().hash());
+/// let object = backend.get(&value.into(), Wait::Block)?.unwrap();
+/// assert_eq!(object.bytes, "blob 1\01");
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub trait Backend: Send + Sync + fmt::Debug {
     /// The format of everything in it.
     fn format(&self) -> &Format;

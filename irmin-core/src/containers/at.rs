@@ -60,6 +60,21 @@ impl<T: Container> Holds<T> for Bytes {
 /// [`Container::at`].
 ///
 /// It holds no value: each read takes the branch as it is, and each edit is a commit.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::containers::{At, Container, Counter};
+///
+/// let main = repo.typed::<Counter>()?.main()?;
+/// let visits: At<Counter> = Counter::at(&main, "visits")?;
+/// assert_eq!(visits.get()?, None);
+/// visits.inc(1, "one came")?;
+/// assert_eq!(visits.get()?, Some(Counter(1)));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct At<T, C = T> {
     branch: Branch<C>,
     path: Path,

@@ -24,6 +24,24 @@ use crate::repo::{Commit, CommitOptions};
 ///
 /// Every append writes the whole log: for more than a few hundred entries there is
 /// [`LinkedLog`](super::LinkedLog).
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::containers::{BlobLog, Container};
+///
+/// let main = repo.typed::<BlobLog<String>>()?.main()?;
+/// let log = BlobLog::at(&main, "log")?;
+/// log.append("one".to_owned(), "say it")?;
+/// let side = main.fork("side")?;
+/// log.append("two".to_owned(), "say it")?;
+/// BlobLog::at(&side, "log")?.append("three".to_owned(), "say it")?;
+/// main.merge(&side, "merge")?.resolved()?;
+/// assert_eq!(log.read_all()?.len(), 3);
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlobLog<T> {
     /// Values and times, newest first.

@@ -14,6 +14,25 @@ use crate::repo::{Commit, CommitOptions};
 /// **Promise**: it is the sum of all increments and decrements in the history, each counted once.
 /// Sums wrap around at the ends of 64 bits, as those of OCaml do: only so do they not depend on
 /// the order.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::containers::{Container, Counter};
+///
+/// let repo = repo.typed::<Counter>()?;
+/// let main = repo.main()?;
+/// let visits = Counter::at(&main, "visits")?;
+/// visits.inc(2, "two came")?;
+/// let side = main.fork("side")?;
+/// visits.inc(1, "one more")?;
+/// Counter::at(&side, "visits")?.dec(1, "one was a robot")?;
+/// main.merge(&side, "merge")?.resolved()?;
+/// assert_eq!(visits.read()?, 2);
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counter(pub i64);
 

@@ -21,6 +21,22 @@ use crate::repo::{Commit, CommitOptions};
 /// *at least once* between branches: two that pop before they meet may both be given the same
 /// value, which no store can prevent without asking the other first. Consumers on several branches
 /// therefore need work that may be done twice, or a branch that all of them pop from.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::containers::{Container, Queue};
+///
+/// let main = repo.typed::<Queue<String>>()?.main()?;
+/// let jobs = Queue::at(&main, "jobs")?;
+/// jobs.push("paint".to_owned(), "first")?;
+/// jobs.push("clean".to_owned(), "then")?;
+/// assert_eq!(jobs.pop("begin")?.as_deref(), Some("paint"));
+/// assert_eq!(jobs.read_all()?, ["clean"]);
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Queue<T> {
     waiting: BTreeSet<((i64, Mark), T)>,

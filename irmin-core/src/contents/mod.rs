@@ -37,6 +37,46 @@ pub use policy::{Pattern, Policies};
 ///   form. (Equal values need not have equal bytes: JSON objects keep the order of their members.)
 /// - Decoding any bytes ends in bounded time and memory, without a panic: they come from outside.
 /// - The merge is a pure function.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::object::ValueEncoding;
+/// use irmin_core::{Bytes, Code, Contents, Error, Merge};
+///
+/// /// The most that was ever seen.
+/// #[derive(Clone, PartialEq, Debug)]
+/// struct Most(u64);
+///
+/// impl Contents for Most {
+///     const TYPE: &'static str = "most";
+///     const VALUES: ValueEncoding = ValueEncoding::Tagged;
+///
+///     fn encode(&self) -> irmin_core::Result<Bytes> {
+///         Ok(self.0.to_string().into())
+///     }
+///
+///     fn decode(bytes: Bytes) -> irmin_core::Result<Self> {
+///         let text = std::str::from_utf8(&bytes).ok().filter(|text| !text.starts_with(['+', '0']));
+///         let number = text.and_then(|text| text.parse().ok());
+///         number.map(Most).ok_or_else(|| Error::new(Code::InvalidValue, "not a number"))
+///     }
+///
+///     fn merge() -> Merge<Self> {
+///         Merge::new("most", |_, ours: &Self, theirs: &Self| Ok(Most(ours.0.max(theirs.0))))
+///     }
+/// }
+///
+/// let repo = repo.typed::<Most>()?;
+/// let (main, side) = (repo.main()?, repo.branch("side")?);
+/// main.set("load", Most(3), "seen")?;
+/// side.set("load", Most(5), "seen")?;
+/// main.merge(&side, "merge")?.resolved()?;
+/// assert_eq!(main.get("load")?, Some(Most(5)));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub trait Contents: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// The name that stores record, such as `json`: unique, and stable for ever.
     const TYPE: &'static str;

@@ -92,6 +92,21 @@ pub struct DirEntry {
 }
 
 /// Access to the files below one directory.
+///
+/// ```
+/// use irmin_core::io::{Io, OpenMode, StdIo};
+///
+/// # let dir = std::env::temp_dir().join(format!("irmin-io-{}", std::process::id()));
+/// let io: &dyn Io = &StdIo::create(&dir)?;
+/// io.create_dir("a")?;
+/// let file = io.open("a/b", OpenMode::CreateNew)?;
+/// file.write_at(b"one", 0)?;
+/// file.sync()?;
+/// io.sync_dir("a")?;
+/// assert_eq!(io.list("a")?[0].name, "b");
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub trait Io: Send + Sync + Debug {
     /// Opens a file.
     ///

@@ -95,6 +95,20 @@ pub type Put<'a> = dyn FnMut(Object) -> Result<Key> + 'a;
 /// - Decoders accept exactly the canonical encodings (of git's objects, what plain `git fsck`
 ///   accepts, which is then kept byte for byte), bound what they allocate by the length of
 ///   the input, do not recurse and do not panic.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::backend::Wait;
+///
+/// let commit = repo.main()?.set("a/b", "1", "why")?.unwrap();
+/// let object = repo.backend().get(&commit.id().hash().into(), Wait::Block)?.unwrap();
+/// let decoded = repo.format().layout().decode_commit(&object)?;
+/// assert_eq!((decoded.parents.len(), &decoded.info), (0, commit.info()));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub trait Layout: Send + Sync + Debug {
     /// Decodes one directory object; `key` is what it was read by.
     ///

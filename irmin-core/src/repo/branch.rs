@@ -55,6 +55,21 @@ pub enum Status<C = Bytes> {
 /// [`tree`](Branch::tree) to read several things of one commit. Writes build on what was last
 /// submitted, return when it is durable, and say which commit they made, or nothing if nothing
 /// changed. Writers of one process queue up, those of other processes are retried against.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// let main = repo.main()?;
+/// let commit = main.set("a/b", "1", "why")?.unwrap();
+/// assert_eq!(main.head()?.unwrap().id(), commit.id());
+/// assert!(main.set("a/b", "1", "again")?.is_none(), "nothing changed");
+/// let tree = main.tree()?;
+/// main.remove("a/b", "no more")?;
+/// assert_eq!((tree.get("a/b")?.unwrap(), main.get("a/b")?), ("1".into(), None));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct Branch<C = Bytes> {
     pub(crate) repo: Repo<C>,
     pub(crate) head: Target<C>,

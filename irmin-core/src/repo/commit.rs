@@ -17,6 +17,20 @@ use crate::tree::{Store, Tree};
 /// A commit: a tree, the commits it follows, and who made it.
 ///
 /// While it is held, what it reaches stays readable, whatever happens to the refs.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// let main = repo.main()?;
+/// let first = main.set("a", "1", "first")?.unwrap();
+/// let second = main.set("a", "2", "second")?.unwrap();
+/// assert_eq!(second.parent_ids(), [first.id()]);
+/// assert_eq!((second.info().message.as_ref(), second.info().author.date), (&b"second"[..], 1_000));
+/// assert_eq!(first.tree().get("a")?.unwrap(), "1");
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct Commit<C = Bytes> {
     key: Key,
     data: Arc<CommitData>,

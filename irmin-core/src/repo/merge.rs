@@ -18,6 +18,26 @@ use crate::path::IntoPath;
 use crate::tree::{Ancestor, Conflict, Store, Tree};
 
 /// How a merge ended.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::Merged;
+///
+/// let main = repo.main()?;
+/// main.set("a", "1", "one")?;
+/// let side = main.fork("side")?;
+/// main.set("a", "2", "two")?;
+/// side.set("a", "3", "three")?;
+/// match main.merge(&side, "try")? {
+///     Merged::Conflicts(conflicts) => assert_eq!(conflicts[0].path.to_string(), "a"),
+///     merged => panic!("{merged:?}"),
+/// }
+/// assert!(main.merge(&side, "again")?.resolved().is_err());
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a merge may have conflicts: look, or call `resolved`"]
 pub enum Merged<C = Bytes> {

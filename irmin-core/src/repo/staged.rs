@@ -19,6 +19,22 @@ use crate::tree::{Slot, Store, Tree, Value};
 /// A write in the making: values go to the disk as they come, and become visible together.
 ///
 /// It holds the names of what was set, not the values; see [`Branch::staged`].
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// use irmin_core::Metadata;
+///
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// let main = repo.main()?;
+/// main.staged("import", |staged| {
+///     let value = "a value".into();
+///     (0..1000).try_for_each(|n| staged.set(format!("{n}"), &value, Metadata::Normal))
+/// })?;
+/// assert_eq!((main.list("")?.len(), main.log(&Default::default())?.len()), (1000, 1));
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 pub struct Staged<'a, C = Bytes> {
     tree: Tree<C>,
     stage: Box<dyn Stage + 'a>,

@@ -64,6 +64,22 @@ pub struct KeyChange<C = Bytes> {
 }
 
 /// A watch: it ends when this is dropped.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # use std::sync::atomic::{AtomicUsize, Ordering};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// let moves = Arc::new(AtomicUsize::new(0));
+/// let count = moves.clone();
+/// let watch = repo.main()?.watch(None, move |_| drop(count.fetch_add(1, Ordering::Relaxed)))?;
+/// repo.main()?.set("a", "1", "told")?;
+/// drop(watch);
+/// repo.main()?.set("a", "2", "not told")?;
+/// assert_eq!(moves.load(Ordering::Relaxed), 1);
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[must_use = "the watch ends when it is dropped"]
 #[derive(Debug)]
 pub struct Watch {

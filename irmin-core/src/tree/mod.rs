@@ -164,6 +164,24 @@ pub struct Stats {
 }
 
 /// A key that has no merge: what it is in the base and on both sides, and why.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use irmin_core::{Context, Format, FormatSpec, Repo, backend::MemoryBackend};
+/// # let backend = Arc::new(MemoryBackend::new(Format::new(FormatSpec::git())));
+/// # let repo = Repo::new(backend, Context::new("ann", || 1_000))?;
+/// use irmin_core::{Conflict, Merged};
+///
+/// let main = repo.main()?;
+/// let side = repo.branch("side")?;
+/// main.set("a", "1", "one")?;
+/// side.set("a", "2", "two")?;
+/// let Merged::Conflicts(conflicts) = main.merge(&side, "try")? else { panic!("they agree") };
+/// let Conflict { base, ours, theirs, reason, .. } = &conflicts[0];
+/// assert!(base.is_none() && ours.is_some() && theirs.is_some());
+/// assert!(!reason.to_string().is_empty());
+/// # Ok::<(), irmin_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Conflict<C = Bytes> {
     /// The key.
