@@ -183,6 +183,11 @@ impl Draw {
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next_u64() % bound as u64) as usize
     }
+
+    /// So many numbers below a bound, which is not zero.
+    pub fn picks(&mut self, count: usize, bound: usize) -> Vec<usize> {
+        (0..count).map(|_| self.below(bound)).collect()
+    }
 }
 
 /// The value of a key in a version: 100 pseudo-random bytes.

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use irmin_core::Result;
 use irmin_core::backend::{Backend, Counted, MemoryBackend};
 use irmin_core::io::{CountedIo, Io};
-use irmin_core::{Branch, Code, CommitOptions, Context, Error, Format, FormatSpec, Limits, Repo};
+use irmin_core::{
+    Branch, Bytes, Code, CommitOptions, Context, Error, Format, FormatSpec, Limits, Path, Repo,
+    Result,
+};
 use irmin_git::{GitBackend, InitOptions, Options};
 use tempfile::TempDir;
 
@@ -115,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of making it; `unsupported` if git is configured on this machine to sync otherwise.
-    pub fn new(kind: Kind, work: &Path, count: bool, syncs: Syncs) -> Result<Self> {
+    pub fn new(kind: Kind, work: &std::path::Path, count: bool, syncs: Syncs) -> Result<Self> {
         let memory = |spec| {
             let memory = Arc::new(MemoryBackend::new(Format::new(spec)));
             if count {
@@ -197,6 +199,17 @@ impl Store {
         Ok(())
     }
 
+    /// Writes keys and values that were made before, in one durable commit.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn load(&self, pairs: &[(Path, Bytes)]) -> Result<()> {
+        self.main()?.transaction(CommitOptions::new("bulk"), |tree| {
+            pairs.iter().try_for_each(|(path, value)| tree.set(path, value.clone()))
+        })?;
+        Ok(())
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -212,7 +225,7 @@ impl Store {
 }
 
 /// Tells git, and so the store, to sync nothing.
-fn turn_syncs_off(repository: &Path) -> Result<()> {
+fn turn_syncs_off(repository: &std::path::Path) -> Result<()> {
     let config = repository.join("config");
     let appended = File::options().append(true).open(&config);
     appended.and_then(|mut file| file.write_all(b"[core]\n\tfsync = none\n")).map_err(|e| {

@@ -14,9 +14,7 @@ use crate::store::{CACHE, Store, Syncs};
 pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
     let gets = setup.times(100_000);
-    let mut draw = Draw::new(4);
-    let picks: Vec<usize> = (0..gets).map(|_| draw.below(keys.len())).collect();
-    let paths = keys.paths_of(&picks);
+    let paths = keys.paths_of(&Draw::new(4).picks(gets, keys.len()));
     let filled = setup.filled(&keys, Syncs::Off)?;
 
     let store = filled.reopen(CACHE)?;
@@ -31,9 +29,10 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     setup.measure(Case::short("W4", "get warm", gets), &store, &keys, &mut |call| {
         found(&tree, &paths[call])
     })?;
-    let absent: Vec<String> = paths.iter().map(|path| format!("{path}x")).collect();
+    let absent =
+        paths.iter().map(|path| Path::parse(format!("{path}x"))).collect::<Result<Vec<_>>>()?;
     setup.measure(Case::short("W4", "get absent", gets), &store, &keys, &mut |call| {
-        assert!(tree.get(absent[call].as_str())?.is_none(), "no such key was set");
+        assert!(tree.get(&absent[call])?.is_none(), "no such key was set");
         Ok(())
     })?;
     let main = store.main()?;

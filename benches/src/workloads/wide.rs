@@ -1,6 +1,6 @@
 //! One wide directory.
 
-use irmin_core::Result;
+use irmin_core::{Bytes, Path, Result};
 
 use super::write::commits;
 use super::{Setup, durable, relaxed};
@@ -12,9 +12,9 @@ use crate::store::Syncs;
 pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     let keys = Keys::new(Shape::Flat, setup.n);
     let store = setup.empty(Syncs::Off)?;
-    let order = keys.sorted();
+    let pairs = keys.pairs(&keys.sorted());
     setup.measure(Case::bulk("W10", "bulk-load", keys.len()), &store, &keys, &mut |_| {
-        store.fill(&keys, &order)
+        store.load(&pairs)
     })?;
     let calls = setup.times(if setup.kind.is_flat() { 100 } else { 1000 });
     let case = Case::new("W10", "commit-1 buffered", calls);
@@ -22,23 +22,26 @@ pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     if setup.kind.has_files() {
         let case = Case::new("W10", "commit-1 durable", calls);
         let store = setup.empty(Syncs::On)?;
-        store.fill(&keys, &order)?;
+        store.load(&pairs)?;
         commits(setup, case, &store, &keys, 1, &durable())?;
     }
     let main = store.main()?;
     let few = setup.times(100);
+    let new: Vec<(Path, Bytes)> = (0..few)
+        .map(|n| Ok((Path::parse(format!("new-{n:09}"))?, value(n, 7))))
+        .collect::<Result<_>>()?;
     setup.measure(Case::new("W10", "insert", few), &store, &keys, &mut |call| {
-        main.set(format!("new-{call:09}"), value(call, 7), relaxed()).map(drop)
+        let (path, value) = &new[call];
+        main.set(path, value.clone(), relaxed()).map(drop)
     })?;
-    let gone = keys.distinct(few, 10, 0, 1);
+    let gone = keys.paths_of(&keys.distinct(few, 10, 0, 1));
     setup.measure(Case::new("W10", "remove", gone.len()), &store, &keys, &mut |call| {
-        main.remove(keys.path(gone[call]), relaxed()).map(drop)
+        main.remove(&gone[call], relaxed()).map(drop)
     })?;
     let tree = main.tree()?;
-    let mut draw = Draw::new(11);
-    let gets = setup.times(10_000);
-    setup.measure(Case::short("W10", "get warm", gets), &store, &keys, &mut |_| {
-        tree.get(keys.path(draw.below(keys.len()))).map(drop)
+    let paths = keys.paths_of(&Draw::new(11).picks(setup.times(10_000), keys.len()));
+    setup.measure(Case::short("W10", "get warm", paths.len()), &store, &keys, &mut |call| {
+        tree.get(&paths[call]).map(drop)
     })?;
     let mut cursor = None;
     setup.measure(Case::new("W10", "pages of 100", few), &store, &keys, &mut |_| {

@@ -1,6 +1,6 @@
 //! Writing: bulk loads and commits.
 
-use irmin_core::{Bytes, CommitOptions, Path, Result};
+use irmin_core::{Bytes, CommitOptions, Path, Result, Tree};
 
 use super::{Setup, durable, relaxed};
 use crate::keys::{Draw, Keys, value};
@@ -15,12 +15,8 @@ pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
     {
         let pairs = keys.pairs(&order);
         let store = setup.empty(Syncs::On)?;
-        let main = store.main()?;
         setup.measure(Case::bulk("W1", case, keys.len()), &store, &keys, &mut |_| {
-            main.transaction(durable(), |tree| {
-                pairs.iter().try_for_each(|(path, value)| tree.set(path, value.clone()))
-            })?;
-            Ok(())
+            store.load(&pairs)
         })?;
     }
     Ok(())
@@ -98,25 +94,41 @@ pub(super) fn hundred(setup: &mut Setup<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What a commit does to a key.
+enum Edit {
+    Set(Path, Bytes),
+    Remove(Path),
+}
+
+impl Edit {
+    fn apply(&self, tree: &mut Tree) -> Result<()> {
+        match self {
+            Edit::Set(path, value) => tree.set(path, value.clone()),
+            Edit::Remove(path) => tree.remove(path),
+        }
+    }
+}
+
 fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Result<()> {
     let mut draw = Draw::new(3);
-    let mut indices = || (0..100).map(|_| draw.below(keys.len())).collect::<Vec<_>>();
-    let choices: Vec<Vec<usize>> = (0..calls).map(|_| indices()).collect();
-    let new = |call: usize, n: usize| format!("{}-new-{call}", keys.path(choices[call][n]));
+    let mut edits = Vec::new();
+    for call in 0..calls {
+        let version = store.version();
+        for n in 0..100 {
+            let index = draw.below(keys.len());
+            let path = keys.path(index);
+            edits.push(match n {
+                0..10 => Edit::Set(Path::parse(format!("{path}-new-{call}"))?, value(n, version)),
+                10..20 => Edit::Remove(path.clone()),
+                _ => Edit::Set(path.clone(), value(index, version)),
+            });
+        }
+    }
     let main = store.main()?;
     let case = Case::new("W3", "commit-100 mixed, buffered", calls);
     setup.measure(case, store, keys, &mut |call| {
-        let version = store.version();
-        main.transaction(relaxed(), |tree| {
-            for (n, index) in choices[call].iter().enumerate() {
-                match n {
-                    0..10 => tree.set(new(call, n), value(n, version))?,
-                    10..20 => tree.remove(keys.path(*index))?,
-                    _ => tree.set(keys.path(*index), value(*index, version))?,
-                }
-            }
-            Ok(())
-        })?;
+        let edits = &edits[call * 100..(call + 1) * 100];
+        main.transaction(relaxed(), |tree| edits.iter().try_for_each(|edit| edit.apply(tree)))?;
         Ok(())
     })
 }
