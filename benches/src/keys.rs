@@ -198,6 +198,12 @@ pub fn value(index: usize, version: usize) -> Bytes {
     words.flat_map(u64::to_le_bytes).take(VALUE).collect()
 }
 
+/// How many bytes keys and their values have together: what commits of them are about.
+#[must_use]
+pub fn payload<'a>(pairs: impl IntoIterator<Item = &'a (Path, Bytes)>) -> u64 {
+    pairs.into_iter().map(|(path, value)| (path.to_string().len() + value.len()) as u64).sum()
+}
+
 /// The length of a value, in bytes.
 pub const VALUE: usize = 100;
 
@@ -261,6 +267,7 @@ mod tests {
             assert_eq!((path, bytes), (keys.path(index), &value(index, 0)));
         }
         assert_eq!(pairs.len(), 50);
+        assert_eq!(payload(&pairs), 50 * ("00/00/key-000000".len() + VALUE) as u64);
     }
 
     #[test]

@@ -67,6 +67,13 @@ pub fn memory() -> Option<u64> {
     status("VmRSS:")
 }
 
+/// The bytes that this process made the kernel hand to storage so far.
+#[must_use]
+pub fn written() -> Option<u64> {
+    let io = fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
+}
+
 fn status(field: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;

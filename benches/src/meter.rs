@@ -36,25 +36,33 @@ pub struct Case<'a> {
     /// How many calls are timed together: more than one where one takes about as long as looking
     /// at the clock.
     pub together: usize,
+    /// The bytes of keys and values that all calls write, if that is told.
+    pub payload: Option<u64>,
 }
 
 impl<'a> Case<'a> {
     /// Calls that are one operation each and are timed one by one.
     #[must_use]
     pub fn new(workload: &'a str, case: &'a str, calls: usize) -> Self {
-        Case { workload, case, calls, units: 1, together: 1 }
+        Case { workload, case, calls, units: 1, together: 1, payload: None }
     }
 
     /// One call that stands for many operations.
     #[must_use]
     pub fn bulk(workload: &'a str, case: &'a str, units: usize) -> Self {
-        Case { workload, case, calls: 1, units, together: 1 }
+        Case { workload, case, calls: 1, units, together: 1, payload: None }
     }
 
     /// Calls that take less than looking at the clock.
     #[must_use]
     pub fn short(workload: &'a str, case: &'a str, calls: usize) -> Self {
-        Case { workload, case, calls, units: 1, together: 64 }
+        Case { workload, case, calls, units: 1, together: 64, payload: None }
+    }
+
+    /// The same, of calls that write so many bytes of keys and values.
+    #[must_use]
+    pub fn with_payload(self, bytes: u64) -> Self {
+        Case { payload: Some(bytes), ..self }
     }
 }
 
@@ -124,17 +132,20 @@ impl Meter {
     ) -> Result<Record> {
         let probe = || store.kind.has_files().then(|| machine::sync_probe(&self.work)).flatten();
         let disk = || store.dir().map(|dir| machine::disk(&dir));
+        let written = || store.kind.has_files().then(machine::written).flatten();
         let (load1, fsync_us, disk_before) = (machine::load1(), probe(), disk());
         machine::forget_peak();
         let rss_before = machine::memory();
-        let before = store.counters();
+        let (before, written_before) = (store.counters(), written());
         let times = time(case.calls, case.together, run)?;
         let peak_rss = machine::peak_memory();
-        let counted = store.counters();
+        let (counted, written_after) = (store.counters(), written());
         let mut record = record(case, store.kind.name(), keys, times, &before, &counted);
         record.warm_heap = self.warm;
         record.rss_before = rss_before.filter(|_| !self.warm);
         record.peak_rss = peak_rss.filter(|_| !self.warm);
+        record.kernel_write_bytes =
+            written_after.zip(written_before).map(|(after, before)| after.saturating_sub(before));
         record.disk_before = disk_before;
         record.disk_after = disk();
         record.fsync_us = fsync_us;
@@ -177,8 +188,10 @@ pub fn record(
         p50_us: times.spread[0],
         p99_us: times.spread[1],
         max_us: times.spread[2],
+        payload_bytes: case.payload,
         objects,
         files,
+        kernel_write_bytes: None,
         disk_before: None,
         disk_after: None,
         rss_before: None,

@@ -38,13 +38,20 @@ pub struct Record {
     pub p99_us: f64,
     /// The longest one.
     pub max_us: f64,
+    /// The bytes of the keys and values that all operations wrote, where that is told.
+    #[serde(default)]
+    pub payload_bytes: Option<u64>,
     /// What was asked of the store, if that was counted.
     #[serde(flatten)]
     pub objects: Option<Objects>,
     /// What was done to files, if the store has any.
     #[serde(flatten)]
     pub files: Option<Files>,
-    /// The bytes on disk before.
+    /// The bytes that the process sent to storage meanwhile as the kernel counts them, which is
+    /// when pages of the cache become dirty, if the store has files.
+    #[serde(default)]
+    pub kernel_write_bytes: Option<u64>,
+    /// The bytes on disk before, in blocks.
     pub disk_before: Option<u64>,
     /// The bytes on disk after.
     pub disk_after: Option<u64>,
@@ -58,6 +65,27 @@ pub struct Record {
     pub fsync_us_after: Option<f64>,
     /// The load of the machine in the minute before.
     pub load1: Option<f64>,
+}
+
+impl Record {
+    /// How many bytes the files grew by; less than none if they shrank.
+    #[must_use]
+    pub fn disk_growth(&self) -> Option<f64> {
+        Some(self.disk_after? as f64 - self.disk_before? as f64)
+    }
+
+    /// A part of an amount, for each operation.
+    #[must_use]
+    pub fn each(&self, amount: f64) -> f64 {
+        amount / self.ops as f64
+    }
+
+    /// What was given to write, and what files grew by, for each byte of keys and values.
+    #[must_use]
+    pub fn amplification(&self) -> Option<[f64; 2]> {
+        let payload = self.payload_bytes.filter(|bytes| *bytes > 0)? as f64;
+        Some([self.files?.write_bytes as f64, self.disk_growth()?].map(|bytes| bytes / payload))
+    }
 }
 
 /// What was asked of a store.
@@ -119,4 +147,40 @@ impl Counters {
 
 fn file_ops(counts: &IoCounts) -> u64 {
     counts.opens + counts.renames + counts.links + counts.removes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Keys;
+    use crate::meter::{Case, Times, record};
+
+    #[test]
+    fn amplification_is_by_bytes_of_keys_and_values() {
+        let keys = Keys::new(Shape::Flat, 5);
+        let case = Case::new("W8", "commit-1", 4).with_payload(400);
+        let (before, mut after) = (Counters::default(), Counters::default());
+        after.files = Some(IoCounts { bytes_written: 1000, ..IoCounts::default() });
+        let mut record = record(case, "git", &keys, Times::default(), &before, &after);
+        assert_eq!((record.disk_growth(), record.amplification()), (None, None));
+        (record.disk_before, record.disk_after) = (Some(8192), Some(4096));
+        assert_eq!(record.disk_growth(), Some(-4096.0));
+        assert_eq!(record.each(-4096.0), -1024.0);
+        assert_eq!(record.amplification(), Some([2.5, -10.24]));
+        record.payload_bytes = Some(0);
+        assert_eq!(record.amplification(), None);
+    }
+
+    #[test]
+    fn records_of_earlier_versions_can_be_read() {
+        let keys = Keys::new(Shape::Flat, 5);
+        let (none, case) = (Counters::default(), Case::new("W1", "load", 1));
+        let times = Times { wall: 1.0, ..Times::default() };
+        let record = record(case, "mem-git", &keys, times, &none, &none);
+        let mut json = serde_json::to_value(&record).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        assert!(fields.remove("payload_bytes").is_some());
+        assert!(fields.remove("kernel_write_bytes").is_some());
+        assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+    }
 }

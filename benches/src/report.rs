@@ -13,16 +13,17 @@ use crate::workloads;
 /// What stands above the lines of [`line()`].
 pub const HEADINGS: &str = "workload       case                             store           keys \
                             shape       ops    cpu us/op       p50 us       p99 us  read/op \
-                            written/op  bytes/op syncs/op  load";
+                            written/op  bytes/op   disk/op  x write   x disk syncs/op  load";
 
 /// A record in one line.
 #[must_use]
 pub fn line(record: &Record) -> String {
-    let per_op = |n: u64| n as f64 / record.ops as f64;
+    let per_op = |n: u64| record.each(n as f64);
+    let [write, disk] = record.amplification().unwrap_or_default();
     let (objects, files) = (record.objects.unwrap_or_default(), record.files.unwrap_or_default());
     format!(
         "{:<14} {:<32} {:<10} {:>9} {:<6} {:>8} {:>12} {:>12} {:>12} {:>8.2} {:>10.2} {:>9.0} \
-         {:>8.2} {:>5.2}",
+         {:>9.0} {write:>8.2} {disk:>8.2} {:>8.2} {:>5.2}",
         record.workload,
         record.case,
         record.store,
@@ -35,6 +36,7 @@ pub fn line(record: &Record) -> String {
         per_op(objects.objects_read),
         per_op(objects.objects_written),
         per_op(files.write_bytes),
+        record.each(record.disk_growth().unwrap_or_default()),
         per_op(files.syncs),
         record.load1.unwrap_or_default(),
     )
@@ -44,6 +46,7 @@ pub fn line(record: &Record) -> String {
 #[must_use]
 pub fn figure(n: f64) -> String {
     match n {
+        _ if n < 0.0 => format!("-{}", figure(-n)),
         100.0.. => format!("{n:.0}"),
         10.0.. => format!("{n:.1}"),
         1.0.. => format!("{n:.2}"),
@@ -125,6 +128,9 @@ pub fn page(lines: &str) -> Result<String, String> {
         if !records.is_empty() {
             let _ = write!(page, "\n## {}: {}\n\n", workload.id, workload.about);
             page += &table(&records, &notes);
+            if workload.id == "W8" {
+                page += &amplified(&records);
+            }
             page += &bounds(&records, &notes);
         }
     }
@@ -277,6 +283,39 @@ fn table(records: &[&Record], notes: &Notes) -> String {
     }
     text
 }
+
+/// What is written and kept for each commit, and for each byte of its keys and values.
+fn amplified(records: &[&Record]) -> String {
+    let mut text = String::from(AMPLIFIED);
+    for r in records {
+        let Some([write, disk]) = r.amplification() else { continue };
+        let each = |bytes: Option<f64>| bytes.map_or(String::new(), |n| figure(r.each(n)));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} {} | {} | {} | {} | {} | {} | {}x | {}x |",
+            r.case,
+            r.store,
+            r.keys,
+            r.shape,
+            r.ops,
+            each(r.payload_bytes.map(|n| n as f64)),
+            each(r.files.map(|files| files.write_bytes as f64)),
+            each(r.kernel_write_bytes.map(|n| n as f64)),
+            each(r.disk_growth()),
+            figure(write),
+            figure(disk),
+        );
+    }
+    text
+}
+
+const AMPLIFIED: &str = "
+Bytes for each commit: of its keys and values, given to write, handed to storage as the kernel counts
+it, and of the blocks that the files grew by. The factors are by the bytes of the keys and values.
+
+| case | store | keys | commits | payload | written | kernel | growth | written by payload | growth by payload |
+|---|---|---|---:|---:|---:|---:|---:|---:|---:|
+";
 
 /// What bounds the figures of a table, each once.
 fn bounds(records: &[&Record], notes: &Notes) -> String {

@@ -4,7 +4,7 @@ use irmin_core::{Bytes, Path, Result};
 
 use super::write::commits;
 use super::{Setup, durable, relaxed};
-use crate::keys::{Draw, Keys, Shape, value};
+use crate::keys::{Draw, Keys, Shape, payload, value};
 use crate::meter::Case;
 use crate::store::Syncs;
 
@@ -13,9 +13,8 @@ pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     let keys = Keys::new(Shape::Flat, setup.n);
     let store = setup.empty(Syncs::Off)?;
     let pairs = keys.pairs(&keys.sorted());
-    setup.measure(Case::bulk("W10", "bulk-load", keys.len()), &store, &keys, &mut |_| {
-        store.load(&pairs)
-    })?;
+    let case = Case::bulk("W10", "bulk-load", keys.len()).with_payload(payload(&pairs));
+    setup.measure(case, &store, &keys, &mut |_| store.load(&pairs))?;
     let calls = setup.times(if setup.kind.is_flat() { 100 } else { 1000 });
     let case = Case::new("W10", "commit-1 buffered", calls);
     commits(setup, case, &store, &keys, 1, &relaxed())?;
@@ -30,7 +29,8 @@ pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     let new: Vec<(Path, Bytes)> = (0..few)
         .map(|n| Ok((Path::parse(format!("new-{n:09}"))?, value(n, 7))))
         .collect::<Result<_>>()?;
-    setup.measure(Case::new("W10", "insert", few), &store, &keys, &mut |call| {
+    let case = Case::new("W10", "insert", few).with_payload(payload(&new));
+    setup.measure(case, &store, &keys, &mut |call| {
         let (path, value) = &new[call];
         main.set(path, value.clone(), relaxed()).map(drop)
     })?;

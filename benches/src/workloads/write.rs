@@ -3,7 +3,7 @@
 use irmin_core::{Bytes, CommitOptions, Path, Result, Tree};
 
 use super::{Setup, durable, relaxed};
-use crate::keys::{Draw, Keys, value};
+use crate::keys::{Draw, Keys, payload, value};
 use crate::meter::Case;
 use crate::store::{Store, Syncs};
 
@@ -15,9 +15,8 @@ pub(super) fn bulk(setup: &mut Setup<'_>) -> Result<()> {
     {
         let pairs = keys.pairs(&order);
         let store = setup.empty(Syncs::On)?;
-        setup.measure(Case::bulk("W1", case, keys.len()), &store, &keys, &mut |_| {
-            store.load(&pairs)
-        })?;
+        let case = Case::bulk("W1", case, keys.len()).with_payload(payload(&pairs));
+        setup.measure(case, &store, &keys, &mut |_| store.load(&pairs))?;
     }
     Ok(())
 }
@@ -65,7 +64,7 @@ pub(super) fn commits(
         })
         .collect();
     let main = store.main()?;
-    setup.measure(case, store, keys, &mut |call| {
+    setup.measure(case.with_payload(payload(&edits)), store, keys, &mut |call| {
         let edits = &edits[call * size..(call + 1) * size];
         if let [(path, value)] = edits {
             main.set(path, value.clone(), options.clone())?;
@@ -107,6 +106,14 @@ impl Edit {
             Edit::Remove(path) => tree.remove(path),
         }
     }
+
+    fn payload(&self) -> u64 {
+        let (path, value) = match self {
+            Edit::Set(path, value) => (path, value.len()),
+            Edit::Remove(path) => (path, 0),
+        };
+        (path.to_string().len() + value) as u64
+    }
 }
 
 fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Result<()> {
@@ -125,7 +132,8 @@ fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Res
         }
     }
     let main = store.main()?;
-    let case = Case::new("W3", "commit-100 mixed, buffered", calls);
+    let payload = edits.iter().map(Edit::payload).sum();
+    let case = Case::new("W3", "commit-100 mixed, buffered", calls).with_payload(payload);
     setup.measure(case, store, keys, &mut |call| {
         let edits = &edits[call * 100..(call + 1) * 100];
         main.transaction(relaxed(), |tree| edits.iter().try_for_each(|edit| edit.apply(tree)))?;
