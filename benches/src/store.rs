@@ -53,12 +53,6 @@ impl Kind {
     pub fn has_files(self) -> bool {
         self == Kind::Git
     }
-
-    /// Whether the cost of a directory follows its width.
-    #[must_use]
-    pub fn is_flat(self) -> bool {
-        matches!(self, Kind::MemGit | Kind::Git | Kind::MemIrmin)
-    }
 }
 
 impl fmt::Display for Kind {

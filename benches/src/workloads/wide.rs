@@ -15,7 +15,7 @@ pub(super) fn flat(setup: &mut Setup<'_>) -> Result<()> {
     let pairs = keys.pairs(&keys.sorted());
     let case = Case::bulk("W10", "bulk-load", keys.len()).with_payload(payload(&pairs));
     setup.measure(case, &store, &keys, &mut |_| store.load(&pairs))?;
-    let calls = setup.times(if setup.kind.is_flat() { 100 } else { 1000 });
+    let calls = setup.times(1000);
     let case = Case::new("W10", "commit-1 buffered", calls);
     commits(setup, case, &store, &keys, 1, &relaxed())?;
     if setup.kind.has_files() {
