@@ -10,7 +10,8 @@ use crate::keys::{Draw, Keys, Shape, value};
 use crate::meter::Case;
 use crate::store::{CACHE, Store, Syncs};
 
-/// W4: random gets, from one tree, warm and not, and of keys that are not there.
+/// W4: random gets, from one tree, warm and not, and of keys that are not there; then all of it
+/// with too little cache, which is what a store has whose directories do not fit.
 pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let keys = setup.keys();
     let gets = setup.times(100_000);
@@ -32,8 +33,7 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     let absent =
         paths.iter().map(|path| Path::parse(format!("{path}x"))).collect::<Result<Vec<_>>>()?;
     setup.measure(Case::short("W4", "get absent", gets), &store, &keys, &mut |call| {
-        assert!(tree.get(&absent[call])?.is_none(), "no such key was set");
-        Ok(())
+        not_found(&tree, &absent[call])
     })?;
     let main = store.main()?;
     let few = gets / 10;
@@ -43,9 +43,10 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     })?;
     let store = filled.reopen(1 << 20)?;
     let tree = store.main()?.tree()?;
-    setup.measure(Case::short("W4", "get, 1 MiB of cache", few), &store, &keys, &mut |call| {
-        found(&tree, &paths[call])
-    })
+    let paged = Case::short("W4", "get-paged, 1 MiB of cache", gets);
+    setup.measure(paged, &store, &keys, &mut |call| found(&tree, &paths[call]))?;
+    let paged = Case::short("W4", "get-paged absent, 1 MiB of cache", gets);
+    setup.measure(paged, &store, &keys, &mut |call| not_found(&tree, &absent[call]))
 }
 
 fn found(tree: &Tree, path: &Path) -> Result<()> {
@@ -53,8 +54,13 @@ fn found(tree: &Tree, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// W5: a sorted list of 10,000 names, first and again; the first names of a wide directory; and
-/// a fold over everything.
+fn not_found(tree: &Tree, path: &Path) -> Result<()> {
+    assert!(tree.get(path)?.is_none(), "no such key was set");
+    Ok(())
+}
+
+/// W5: a sorted list of 10,000 names, and of names with their values, first and again; the first
+/// names of a directory of all keys; and a fold over everything.
 pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
     let wide = Keys::new(Shape::Flat, 10_000.min(setup.n));
     let filled = setup.empty(Syncs::Off)?;
@@ -68,29 +74,33 @@ pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
             Ok(())
         })?;
     }
+    let store = filled.reopen(CACHE)?;
+    for (when, calls) in [("first", 1), ("again", setup.times(100))] {
+        let case = format!("list 10k with values, {when}");
+        let case = Case { units: wide.len(), ..Case::new("W5", &case, calls) };
+        fold(setup, case, &store, &wide)?;
+    }
     let keys = Keys::new(Shape::Flat, setup.n);
     let filled = setup.empty(Syncs::Off)?;
     filled.fill(&keys, &keys.sorted())?;
     let store = filled.reopen(CACHE)?;
     let main = store.main()?;
-    setup.measure(Case::new("W5", "first page of 10, wide", 1), &store, &keys, &mut |_| {
-        assert_eq!(main.tree()?.page("", None, 10)?.entries.len(), 10);
-        Ok(())
-    })?;
+    for (when, calls) in [("first", 1), ("again", setup.times(1000))] {
+        let case = format!("page of 10, wide, {when}");
+        setup.measure(Case::new("W5", &case, calls), &store, &keys, &mut |_| {
+            assert_eq!(main.tree()?.page("", None, 10)?.entries.len(), 10.min(keys.len()));
+            Ok(())
+        })?;
+    }
     let keys = setup.keys();
     let store = setup.filled(&keys, Syncs::Off)?.reopen(CACHE)?;
-    fold(setup, "W5", "fold of all values", &store, &keys)
+    fold(setup, Case::bulk("W5", "fold of all values", keys.len()), &store, &keys)
 }
 
-fn fold(
-    setup: &mut Setup<'_>,
-    workload: &str,
-    case: &str,
-    store: &Store,
-    keys: &Keys,
-) -> Result<()> {
+/// Measures sorted visits of all keys with their values.
+fn fold(setup: &mut Setup<'_>, case: Case<'_>, store: &Store, keys: &Keys) -> Result<()> {
     let main = store.main()?;
-    setup.measure(Case::bulk(workload, case, keys.len()), store, keys, &mut |_| {
+    setup.measure(case, store, keys, &mut |_| {
         let mut seen = 0;
         main.tree()?.fold(FoldOptions::default(), |visit| {
             if let Visit::Leaf(_, value) = visit {
@@ -117,7 +127,7 @@ pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
             found(&tree, keys.path(draw.below(keys.len())))
         })?;
         let case = format!("fold, {mebi} MiB of cache");
-        fold(setup, "W9", &case, &store, &keys)?;
+        fold(setup, Case::bulk("W9", &case, keys.len()), &store, &keys)?;
         let case = format!("100 commits, {mebi} MiB of cache");
         let main = store.main()?;
         setup.measure(Case::new("W9", &case, 100), &store, &keys, &mut |_| {
