@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use irmin_benches::keys::Shape;
 use irmin_benches::store::Kind;
-use irmin_benches::workloads;
+use irmin_benches::workloads::{self, Workload};
 
 /// What to do.
 pub(crate) enum Command {
@@ -97,7 +97,10 @@ impl Args {
     }
 
     /// Whether a workload is to run.
-    pub(crate) fn runs(&self, id: &str) -> bool {
-        self.workloads.is_empty() || self.workloads.iter().any(|name| name == id)
+    pub(crate) fn runs(&self, workload: &Workload) -> bool {
+        match self.workloads.as_slice() {
+            [] => !workload.on_request,
+            named => named.iter().any(|name| name == workload.id),
+        }
     }
 }

@@ -57,7 +57,7 @@ fn run(args: &Args) -> irmin_core::Result<()> {
             println!("{}", report::line(&record));
         }
     };
-    for workload in workloads::ALL.iter().filter(|w| args.runs(w.id)) {
+    for workload in workloads::ALL.iter().filter(|w| args.runs(w)) {
         for kind in &args.stores {
             let (meter, kind, emit) = (&meter, *kind, &mut emit);
             let (shape, n, divisor) = (args.shape, args.keys, args.divisor);

@@ -1,7 +1,7 @@
 //! Long histories: walks, common ancestors, and who changed what last.
 
 use irmin_core::history::LcaLimits;
-use irmin_core::{Branch, LogOptions, Path, Result};
+use irmin_core::{Branch, Commit, CommitId, LogOptions, Path, Result};
 
 use super::{Setup, relaxed};
 use crate::keys::{Keys, Shape, value};
@@ -9,20 +9,89 @@ use crate::meter::Case;
 use crate::store::{CACHE, Store, Syncs};
 
 /// W11: 10,000 commits in a line: walk them, and take the log of one path. Then a fork in the
-/// middle with as many on either side: the common ancestor.
+/// middle with as many on either side: the common ancestor, and the commits that each side has
+/// since.
 pub(super) fn walks(setup: &mut Setup<'_>) -> Result<()> {
     let length = setup.times(10_000);
-    let keys = Keys::new(Shape::Levels, 100);
+    histories(setup, &Line { workload: "W11", keys: Keys::new(Shape::Levels, 100), length })
+}
+
+/// W11 with 1,000,000 commits. They are of few keys, for all of them are kept in memory.
+pub(super) fn long_walks(setup: &mut Setup<'_>) -> Result<()> {
+    let length = setup.times(1_000_000);
+    histories(setup, &Line { workload: "W11-long", keys: Keys::new(Shape::Flat, 10), length })
+}
+
+/// Commits in a line, and what they are of.
+struct Line<'a> {
+    workload: &'a str,
+    keys: Keys,
+    length: usize,
+}
+
+fn histories(setup: &mut Setup<'_>, line: &Line<'_>) -> Result<()> {
+    let (keys, length) = (&line.keys, line.length);
     let filled = setup.empty(Syncs::Off)?;
     let main = filled.main()?;
-    extend(&main, &keys, 0..length / 2)?;
+    extend(&main, keys, 0..length / 2)?;
     let side = main.fork("side")?;
-    extend(&main, &keys, length / 2..length)?;
-    extend(&side, &keys, length..length + length / 2)?;
-    for (store, when) in [(filled.reopen(CACHE)?, "after open"), (filled, "warm")] {
-        walk(setup, &store, &keys, length, when)?;
+    extend(&main, keys, length / 2..length)?;
+    extend(&side, keys, length..length + length / 2)?;
+    ask(setup, &filled, line, "walk", &|store| {
+        assert_eq!(store.main()?.log(&LogOptions::default())?.len(), length);
+        Ok(())
+    })?;
+    ask(setup, &filled, line, "graph", &|store| {
+        let heads = [head(store, "main")?];
+        assert_eq!(store.repo.history(&heads, None)?.commits.len(), length);
+        Ok(())
+    })?;
+    ask(setup, &filled, line, "changes of one path", &|store| {
+        assert!(!store.main()?.last_modified(keys.path(1), None, None)?.is_empty());
+        Ok(())
+    })?;
+    ask(setup, &filled, line, "common ancestor", &|store| {
+        assert_eq!(bases(store)?.len(), 1);
+        Ok(())
+    })?;
+    ask(setup, &filled, line, "ahead and behind", &|store| {
+        let min = bases(store)?;
+        let since = LogOptions { min: min.clone(), ..LogOptions::default() };
+        for (branch, commits) in [("main", length - length / 2), ("side", length / 2)] {
+            let log = store.repo.log(&[head(store, branch)?], &since)?;
+            // The common ancestors, at which it stops, are in the log.
+            assert_eq!(log.len() - min.len(), commits);
+        }
+        Ok(())
+    })
+}
+
+/// Asks a store that was just opened, and the one that wrote it all.
+fn ask(
+    setup: &mut Setup<'_>,
+    filled: &Store,
+    line: &Line<'_>,
+    about: &str,
+    run: &dyn Fn(&Store) -> Result<()>,
+) -> Result<()> {
+    let fresh = filled.reopen(CACHE)?;
+    for (store, when) in [(&fresh, "after open"), (filled, "warm")] {
+        let case = format!("{about}, {when}");
+        let case = Case::bulk(line.workload, &case, line.length);
+        setup.measure(case, store, &line.keys, &mut |_| run(store))?;
     }
     Ok(())
+}
+
+fn head(store: &Store, branch: &str) -> Result<Commit> {
+    Ok(store.repo.branch(branch)?.head()?.expect("it was written"))
+}
+
+/// The common ancestors of both branches.
+fn bases(store: &Store) -> Result<Vec<CommitId>> {
+    let (ours, theirs) = (head(store, "main")?, head(store, "side")?);
+    let bases = store.repo.lcas(&ours, &theirs, LcaLimits::default())?;
+    Ok(bases.iter().map(Commit::id).collect())
 }
 
 /// Makes a commit for each number.
@@ -31,38 +100,6 @@ fn extend(branch: &Branch, keys: &Keys, commits: std::ops::Range<usize>) -> Resu
         branch.set(keys.path(n), value(n, n + 1), relaxed())?;
     }
     Ok(())
-}
-
-fn walk(
-    setup: &mut Setup<'_>,
-    store: &Store,
-    keys: &Keys,
-    length: usize,
-    when: &str,
-) -> Result<()> {
-    let (main, side) = (store.main()?, store.repo.branch("side")?);
-    let case = format!("walk, {when}");
-    setup.measure(Case::bulk("W11", &case, length), store, keys, &mut |_| {
-        assert_eq!(main.log(&LogOptions::default())?.len(), length);
-        Ok(())
-    })?;
-    let case = format!("graph, {when}");
-    setup.measure(Case::bulk("W11", &case, length), store, keys, &mut |_| {
-        let heads: Vec<_> = main.head()?.into_iter().collect();
-        assert_eq!(store.repo.history(&heads, None)?.commits.len(), length);
-        Ok(())
-    })?;
-    let case = format!("common ancestor, {when}");
-    setup.measure(Case::bulk("W11", &case, length), store, keys, &mut |_| {
-        let other = side.head()?.expect("it was written");
-        assert_eq!(main.lcas(&other, LcaLimits::default())?.len(), 1);
-        Ok(())
-    })?;
-    let case = format!("changes of one path, {when}");
-    setup.measure(Case::bulk("W11", &case, length), store, keys, &mut |_| {
-        assert!(!main.last_modified(keys.path(1), None, None)?.is_empty());
-        Ok(())
-    })
 }
 
 /// The case of mirage/irmin issue 933: 5,000 files, two of which each of 2,500 commits wrote, and

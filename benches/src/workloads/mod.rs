@@ -20,37 +20,58 @@ pub struct Workload {
     pub id: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    run: fn(&mut Setup<'_>) -> Result<()>,
+    /// Whether it is about files, so that stores in memory have no such thing.
+    pub of_files: bool,
+    /// Whether it runs only where it is named: it takes too long to be among the others.
+    pub on_request: bool,
+    run: Run,
 }
+
+type Run = fn(&mut Setup<'_>) -> Result<()>;
 
 /// All workloads, in the order in which they run.
 pub const ALL: &[Workload] = &[
-    Workload { id: "W1", about: "one commit of all keys, into an empty store", run: write::bulk },
-    Workload { id: "W2n", about: "commits of one key, not synced", run: write::one_relaxed },
-    Workload { id: "W2d", about: "commits of one key, durable", run: write::one_durable },
-    Workload { id: "W3", about: "commits of 100 keys", run: write::hundred },
-    Workload { id: "W4", about: "reads of random keys", run: read::get },
-    Workload { id: "W5", about: "lists, pages and folds", run: read::list },
-    Workload { id: "W6", about: "differences of two commits", run: change::diff },
-    Workload { id: "W7", about: "merges", run: change::merge },
-    Workload {
-        id: "W8",
-        about: "bytes written and kept for each commit",
-        run: write::amplification,
-    },
-    Workload { id: "W9", about: "memory in use, by the room for caches", run: read::memory },
-    Workload { id: "W10", about: "one wide directory", run: wide::flat },
-    Workload { id: "W11", about: "long histories", run: history::walks },
-    Workload { id: "last-modified", about: "the last change of each file", run: history::modified },
+    Workload::new("W1", "one commit of all keys, into an empty store", write::bulk),
+    Workload::new("W2n", "commits of one key, not synced", write::one_relaxed),
+    Workload::new("W2d", "commits of one key, durable", write::one_durable).of_files(),
+    Workload::new("W3", "commits of 100 keys", write::hundred),
+    Workload::new("W4", "reads of random keys", read::get),
+    Workload::new("W5", "lists, pages and folds", read::list),
+    Workload::new("W6", "differences of two commits", change::diff),
+    Workload::new("W7", "merges", change::merge),
+    Workload::new("W8", "bytes written and kept for each commit", write::amplification).of_files(),
+    Workload::new("W9", "memory in use, by the room for caches", read::memory),
+    Workload::new("W10", "one wide directory", wide::flat),
+    Workload::new("W11", "long histories", history::walks),
+    Workload::new("W11-long", "histories of 1,000,000 commits", history::long_walks).on_request(),
+    Workload::new("last-modified", "the last change of each file", history::modified),
 ];
 
 impl Workload {
-    /// Runs it on one store.
+    const fn new(id: &'static str, about: &'static str, run: Run) -> Self {
+        Workload { id, about, of_files: false, on_request: false, run }
+    }
+
+    const fn of_files(self) -> Self {
+        Workload { of_files: true, ..self }
+    }
+
+    const fn on_request(self) -> Self {
+        Workload { on_request: true, ..self }
+    }
+
+    /// Whether a sort of store has what it measures.
+    #[must_use]
+    pub fn is_on(&self, kind: Kind) -> bool {
+        kind.has_files() || !self.of_files
+    }
+
+    /// Runs it on one store; on one that has no such thing nothing happens.
     ///
     /// # Errors
     /// Those of the store.
     pub fn run(&self, setup: &mut Setup<'_>) -> Result<()> {
-        (self.run)(setup)
+        if self.is_on(setup.kind) { (self.run)(setup) } else { Ok(()) }
     }
 }
 

@@ -29,9 +29,6 @@ pub(super) fn one_relaxed(setup: &mut Setup<'_>) -> Result<()> {
 
 /// W2d: the same, durable.
 pub(super) fn one_durable(setup: &mut Setup<'_>) -> Result<()> {
-    if !setup.kind.has_files() {
-        return Ok(());
-    }
     let calls = setup.times(1000);
     ones(setup, Case::new("W2d", "commit-1 durable", calls), &durable(), Syncs::On)
 }
@@ -143,9 +140,6 @@ fn mixed(setup: &mut Setup<'_>, store: &Store, keys: &Keys, calls: usize) -> Res
 
 /// W8: what commits of 1 and of 100 keys give to write, and what the disk has of it afterwards.
 pub(super) fn amplification(setup: &mut Setup<'_>) -> Result<()> {
-    if !setup.kind.has_files() {
-        return Ok(());
-    }
     let keys = setup.keys();
     for (case, size, calls) in [("commit-1", 1, 1000), ("commit-100", 100, 1000)] {
         // What is not synced need not have its room on the disk yet.
