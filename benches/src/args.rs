@@ -16,8 +16,8 @@ pub(crate) enum Command {
 
 /// What to run, and on what.
 pub(crate) struct Args {
-    /// Empty for all.
-    workloads: Vec<String>,
+    /// Empty for all that do not take too long.
+    workloads: Vec<&'static Workload>,
     pub(crate) stores: Vec<Kind>,
     pub(crate) keys: usize,
     pub(crate) shape: Shape,
@@ -42,13 +42,19 @@ pub(crate) fn help() -> String {
          how much memory is in use.\n\nworkloads:\n",
     );
     for workload in workloads::ALL {
-        text += &format!("  {:<14} {}\n", workload.id, workload.about);
+        let more = match (workload.of_files, workload.on_request) {
+            (true, _) => " (stores with files)",
+            (_, true) => " (only where it is named, and all of them with --full)",
+            _ => "",
+        };
+        text += &format!("  {:<14} {}{more}\n", workload.id, workload.about);
     }
     text
 }
 
-fn list<T: std::str::FromStr<Err = String>>(text: &str) -> Result<Vec<T>, String> {
-    text.split(',').map(str::parse).collect()
+/// What the names in a list stand for.
+fn list<T>(text: &str, named: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(named).collect()
 }
 
 impl Args {
@@ -75,8 +81,8 @@ impl Args {
                 n.ok_or_else(|| format!("{text} is not a number above zero"))
             };
             match arg.as_str() {
-                "--workload" => run.workloads = text()?.split(',').map(str::to_owned).collect(),
-                "--store" => run.stores = list(&text()?)?,
+                "--workload" => run.workloads = list(&text()?, Workload::named)?,
+                "--store" => run.stores = list(&text()?, str::parse)?,
                 "--keys" => run.keys = number(text()?)?,
                 "--shape" => run.shape = text()?.parse()?,
                 "--divisor" => run.divisor = number(text()?)?,
@@ -89,18 +95,62 @@ impl Args {
                 _ => return Err(format!("{arg} is not known\n\n{}", help())),
             }
         }
-        let known = |name: &String| workloads::ALL.iter().any(|w| w.id == *name);
-        match run.workloads.iter().find(|name| !known(name)) {
-            Some(name) => Err(format!("no workload is called {name}\n\n{}", help())),
-            None => Ok(Command::Run(run)),
-        }
+        Ok(Command::Run(run))
+    }
+
+    /// Whether a workload was asked for by its name.
+    pub(crate) fn names(&self, workload: &Workload) -> bool {
+        self.workloads.iter().any(|named| named.id == workload.id)
     }
 
     /// Whether a workload is to run.
     pub(crate) fn runs(&self, workload: &Workload) -> bool {
-        match self.workloads.as_slice() {
-            [] => !workload.on_request,
-            named => named.iter().any(|name| name == workload.id),
+        self.names(workload) || self.workloads.is_empty() && !workload.on_request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        match Args::parse(line.split_whitespace().map(str::to_owned))? {
+            Command::Run(args) => Ok(args),
+            _ => panic!("{line} asks for something else"),
+        }
+    }
+
+    /// The names of the workloads that run.
+    fn runs(args: &Args) -> Vec<&'static str> {
+        workloads::ALL.iter().filter(|w| args.runs(w)).map(|w| w.id).collect()
+    }
+
+    #[test]
+    fn workloads_run_that_are_named_or_else_all_quick_ones() {
+        assert_eq!(runs(&parse("--workload last-modified,W1").unwrap()), ["W1", "last-modified"]);
+        assert_eq!(runs(&parse("--workload W11-long --full").unwrap()), ["W11-long"]);
+        let all = parse("").unwrap();
+        assert_eq!(runs(&all).len(), workloads::ALL.len() - 1);
+        assert!(!runs(&all).contains(&"W11-long") && !all.names(&workloads::ALL[0]));
+    }
+
+    #[test]
+    fn names_that_are_not_known_are_refused_beside_known_ones() {
+        let why = |line| parse(line).err().unwrap();
+        assert!(why("--workload W1,W99").starts_with("no workload is called W99: W1, W2n, "));
+        assert!(why("--workload W1,").starts_with("no workload is called : W1, "));
+        assert!(why("--store git,got").starts_with("no store is called got: mem-irmin, "));
+        assert!(why("--shape round").starts_with("no shape is called round: 3level, "));
+    }
+
+    #[test]
+    fn numbers_are_above_zero() {
+        let args = parse("--keys 7 --divisor 3 --warm-heap 5 --json --count").unwrap();
+        assert_eq!((args.keys, args.divisor, args.warm), (7, 3, Some(5)));
+        assert!(args.json && args.count);
+        assert_eq!(parse("--full").unwrap().divisor, 1);
+        for line in ["--keys 0", "--keys x", "--keys", "--divisor -1", "--else"] {
+            assert!(parse(line).is_err(), "{line}");
         }
     }
 }

@@ -15,7 +15,10 @@ fn run(kind: Kind, shape: Shape) -> Vec<Record> {
     let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
     let mut records = Vec::new();
     for workload in workloads::ALL {
-        let emit = &mut |record: Record| records.push(record);
+        let emit = &mut |record: Record| {
+            records.push(record);
+            Ok(())
+        };
         let divisor = if workload.on_request { 100_000 } else { 1000 };
         let mut setup = Setup { meter: &meter, kind, shape, n: 300, divisor, emit };
         workload.run(&mut setup).unwrap_or_else(|e| panic!("{} on {kind}: {e}", workload.id));

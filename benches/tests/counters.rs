@@ -56,7 +56,10 @@ fn records(kind: Kind, workload: &str) -> Vec<Record> {
     let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
     let mut records = Vec::new();
     let workload = workloads::ALL.iter().find(|w| w.id == workload).unwrap();
-    let emit = &mut |record: Record| records.push(record);
+    let emit = &mut |record: Record| {
+        records.push(record);
+        Ok(())
+    };
     let (shape, n, divisor) = (Shape::Levels, 1000, 100);
     workload.run(&mut Setup { meter: &meter, kind, shape, n, divisor, emit }).unwrap();
     records

@@ -60,6 +60,17 @@ impl Workload {
         Workload { on_request: true, ..self }
     }
 
+    /// The one of a name.
+    ///
+    /// # Errors
+    /// There is none; the names that there are.
+    pub fn named(name: &str) -> std::result::Result<&'static Self, String> {
+        ALL.iter().find(|workload| workload.id == name).ok_or_else(|| {
+            let known: Vec<_> = ALL.iter().map(|workload| workload.id).collect();
+            format!("no workload is called {name}: {}", known.join(", "))
+        })
+    }
+
     /// Whether a sort of store has what it measures.
     #[must_use]
     pub fn is_on(&self, kind: Kind) -> bool {
@@ -75,6 +86,9 @@ impl Workload {
     }
 }
 
+/// Takes a record; an error ends the workload.
+pub type Emit<'a> = dyn FnMut(Record) -> Result<()> + 'a;
+
 /// What a workload runs on, and where its records go.
 pub struct Setup<'a> {
     /// What measures.
@@ -88,7 +102,7 @@ pub struct Setup<'a> {
     /// Divides how often things are done: 1 for what the definitions say.
     pub divisor: usize,
     /// Takes the records.
-    pub emit: &'a mut dyn FnMut(Record),
+    pub emit: &'a mut Emit<'a>,
 }
 
 impl std::fmt::Debug for Setup<'_> {
@@ -127,8 +141,7 @@ impl Setup<'_> {
         run: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         let record = self.meter.run(case, store, keys, run)?;
-        (self.emit)(record);
-        Ok(())
+        (self.emit)(record)
     }
 }
 
