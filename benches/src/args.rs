@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use irmin_benches::keys::Shape;
 use irmin_benches::store::Kind;
-use irmin_benches::workloads::{self, Workload};
+use irmin_benches::workloads::{self, Part, Workload};
 
 /// What to do.
 pub(crate) enum Command {
@@ -27,6 +27,8 @@ pub(crate) struct Args {
     /// MiB of heap to have beforehand.
     pub(crate) warm: Option<usize>,
     pub(crate) work: PathBuf,
+    /// The one case that this process was started for.
+    pub(crate) part: Option<Part>,
 }
 
 /// How the program is used.
@@ -39,7 +41,9 @@ pub(crate) fn help() -> String {
          --full does everything as often as the definitions say, and --divisor a part of that.\n\
          --dir is where stores with files are made. --count counts what is asked of stores in\n\
          memory too, which makes them slower.\n--warm-heap leaves out what the machine takes for memory that a program never had, and with it\n\
-         how much memory is in use.\n\nworkloads:\n",
+         how much memory is in use.\n\
+         W9 starts a process for each case: --case and --filled tell it which, and where the store is.\n\n\
+         workloads:\n",
     );
     for workload in workloads::ALL {
         let more = match (workload.of_files, workload.on_request) {
@@ -69,6 +73,7 @@ impl Args {
             count: false,
             warm: None,
             work: std::env::temp_dir(),
+            part: None,
         };
         let mut args = args.peekable();
         if args.next_if_eq("report").is_some() {
@@ -91,6 +96,10 @@ impl Args {
                 "--json" => run.json = true,
                 "--count" => run.count = true,
                 "--warm-heap" => run.warm = Some(number(text()?)?),
+                "--case" => run.part.get_or_insert_default().case = text()?,
+                "--filled" => {
+                    run.part.get_or_insert_default().filled = Some(PathBuf::from(text()?));
+                }
                 "--help" | "-h" => return Ok(Command::Help),
                 _ => return Err(format!("{arg} is not known\n\n{}", help())),
             }

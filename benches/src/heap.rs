@@ -14,7 +14,8 @@ use std::process::Command;
 /// pages are huge where the system has such.
 const TUNABLES: &str =
     "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0x7fffffffffff";
-const VARIABLE: &str = "GLIBC_TUNABLES";
+/// The variable of the environment that has these settings.
+pub const VARIABLE: &str = "GLIBC_TUNABLES";
 
 /// The size of the blocks that it is filled with, in bytes.
 const BLOCK: usize = 32 << 20;

@@ -92,16 +92,16 @@ pub fn disk(dir: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
-/// The median of writing 1 KiB over old bytes and syncing it, in microseconds: what any durable
-/// write costs at least.
+/// The median of writing 1 KiB over old bytes and syncing it so many times, in microseconds: what
+/// any durable write costs at least.
 #[must_use]
-pub fn sync_probe(dir: &Path) -> Option<f64> {
+pub fn sync_probe(dir: &Path, rounds: usize) -> Option<f64> {
     let path = dir.join("sync-probe");
     let file = File::options().create(true).truncate(true).write(true).open(&path).ok()?;
     let mut times = Vec::new();
-    for round in 0..201_u8 {
+    for round in 0..=rounds {
         let start = Instant::now();
-        file.write_all_at(&[round; 1024], 0).ok()?;
+        file.write_all_at(&[round as u8; 1024], 0).ok()?;
         file.sync_data().ok()?;
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }

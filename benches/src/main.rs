@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use irmin_benches::heap;
 use irmin_benches::machine::Machine;
-use irmin_benches::meter::Meter;
+use irmin_benches::meter::{Meter, PROBES};
 use irmin_benches::record::Record;
 use irmin_benches::report;
 use irmin_benches::workloads::{self, Setup};
@@ -66,8 +66,11 @@ fn run(args: &Args) -> Result<(), End> {
     if warm {
         heap::keep().map_err(|e| format!("the program cannot be started again: {e}"))?;
     }
-    let meter = Meter { work: args.work.clone(), count: args.count, warm };
-    if args.json {
+    let program = std::env::current_exe().ok();
+    let meter = Meter { work: args.work.clone(), count: args.count, warm, probes: PROBES, program };
+    if args.part.is_some() {
+        // Who started this process has told of the machine.
+    } else if args.json {
         print(&serde_json::json!({ "machine": Machine::this() }).to_string())?;
     } else {
         print(report::HEADINGS)?;
@@ -99,7 +102,8 @@ fn measure(args: &Args, meter: &Meter, printer: &mut Printer) -> irmin_core::Res
             }
             let (shape, n, divisor) = (args.shape, args.keys, args.divisor);
             let emit = &mut |record| printer.record(&record);
-            let mut setup = Setup { meter, kind: *kind, shape, n, divisor, emit };
+            let part = args.part.as_ref();
+            let mut setup = Setup { meter, kind: *kind, shape, n, divisor, part, emit };
             let ended = workload.run(&mut setup);
             ended.map_err(|e| e.context(format_args!("{} on {kind}", workload.id)))?;
         }

@@ -20,7 +20,15 @@ pub struct Meter {
     pub count: bool,
     /// Whether the heap had its memory before: then what is in use says nothing.
     pub warm: bool,
+    /// How many syncs tell what one takes, before and after each measurement on files: [`PROBES`].
+    pub probes: usize,
+    /// The program to start for what is measured in a process of its own, `irmin-benches`. In this
+    /// process if absent, where the memory in use says little.
+    pub program: Option<PathBuf>,
 }
+
+/// How many syncs tell what one takes.
+pub const PROBES: usize = 200;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +138,9 @@ impl Meter {
         keys: &Keys,
         run: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Record> {
-        let probe = || store.kind.has_files().then(|| machine::sync_probe(&self.work)).flatten();
+        let probe = || {
+            store.kind.has_files().then(|| machine::sync_probe(&self.work, self.probes)).flatten()
+        };
         let disk = || store.dir().map(|dir| machine::disk(&dir));
         let written = || store.kind.has_files().then(machine::written).flatten();
         let (load1, fsync_us, disk_before) = (machine::load1(), probe(), disk());

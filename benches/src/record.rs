@@ -68,6 +68,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// How many bytes of memory were in use at the peak that were not before.
+    #[must_use]
+    pub fn grown(&self) -> Option<u64> {
+        Some(self.peak_rss?.saturating_sub(self.rss_before?))
+    }
+
     /// How many bytes the files grew by; less than none if they shrank.
     #[must_use]
     pub fn disk_growth(&self) -> Option<f64> {
@@ -167,6 +173,9 @@ mod tests {
         assert_eq!(record.disk_growth(), Some(-4096.0));
         assert_eq!(record.each(-4096.0), -1024.0);
         assert_eq!(record.amplification(), Some([2.5, -10.24]));
+        assert_eq!(record.grown(), None);
+        (record.rss_before, record.peak_rss) = (Some(3 << 20), Some(10 << 20));
+        assert_eq!(record.grown(), Some(7 << 20));
         record.payload_bytes = Some(0);
         assert_eq!(record.amplification(), None);
     }

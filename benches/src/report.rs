@@ -143,7 +143,9 @@ const PREFACE: &str = "\
 Written by `irmin-benches report FILE...` from the JSON lines of `irmin-benches --json` and of
 `benches/compare`; targets and what bounds a figure are in `benches/figures.json`. A value has 100
 bytes, the seed is 42. Microseconds of processor time, user and system, for each operation are what
-to judge by; medians and 99th percentiles are wall time.
+to judge by; medians and 99th percentiles are wall time. The peak is that of the memory in use, and new
+is what was not in use when the case began: the keys and values of the benchmark were, and what the
+process had before.
 ";
 
 const LOADED: &str = "\
@@ -257,8 +259,8 @@ is left out: it needs arrow and parquet to build.
 fn table(records: &[&Record], notes: &Notes) -> String {
     let mut text = String::from(
         "| case | store | keys | ops | CPU us/op | target | p50 us | p99 us | objects written/op | \
-         bytes written/op | syncs/op | peak MiB |\n\
-         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         bytes written/op | syncs/op | peak MiB | of it new |\n\
+         |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for r in records {
         let per_op = |n: u64| figure(n as f64 / r.ops as f64);
@@ -266,7 +268,7 @@ fn table(records: &[&Record], notes: &Notes) -> String {
         let (bytes, syncs) = files.unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} {}{} | {} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} |",
+            "| {} | {} | {} {}{} | {} | {} | {} | {} | {} | {} | {bytes} | {syncs} | {} | {} |",
             r.case,
             r.store,
             r.keys,
@@ -279,6 +281,7 @@ fn table(records: &[&Record], notes: &Notes) -> String {
             figure(r.p99_us),
             r.objects.map_or(String::new(), |objects| per_op(objects.objects_written)),
             r.peak_rss.map_or(String::new(), |peak| (peak >> 20).to_string()),
+            r.grown().map_or(String::new(), |grown| (grown >> 20).to_string()),
         );
     }
     text

@@ -93,10 +93,26 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     counted: Option<Arc<Counted>>,
     io: Option<Arc<CountedIo>>,
-    dir: Option<Arc<TempDir>>,
+    dir: Option<Arc<Dir>>,
     syncs: Syncs,
     /// How many versions of values were given out, by any handle.
     versions: Arc<AtomicUsize>,
+}
+
+/// Where files are: in a directory that is gone with the last handle, or in another process's.
+#[derive(Debug)]
+enum Dir {
+    Ours(TempDir),
+    Others(PathBuf),
+}
+
+impl Dir {
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Dir::Ours(dir) => dir.path(),
+            Dir::Others(dir) => dir,
+        }
+    }
 }
 
 /// The bytes of objects and of decoded directories that are kept, each, unless said otherwise.
@@ -133,7 +149,7 @@ impl Store {
                 if syncs == Syncs::Off {
                     turn_syncs_off(dir.path())?;
                 }
-                open_git(Arc::new(dir), CACHE, syncs)
+                open_git(Arc::new(Dir::Ours(dir)), CACHE, syncs)
             }
         }
     }
@@ -164,6 +180,31 @@ impl Store {
             None => Store::over(self.kind, self.backend.clone(), self.counted.clone(), cache)?,
         };
         Ok(Store { versions: self.versions.clone(), ..store })
+    }
+
+    /// The same store, whose handle is closed before a new one with empty caches opens: so that
+    /// memory has what the new one keeps and nothing of the old one.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub fn restart(self, cache: usize) -> Result<Self> {
+        let Store { kind, repo, backend, counted, io, dir, syncs, versions } = self;
+        drop((repo, io));
+        let store = if let Some(dir) = dir {
+            drop((backend, counted));
+            open_git(dir, cache, syncs)?
+        } else {
+            Store::over(kind, backend, counted, cache)?
+        };
+        Ok(Store { versions, ..store })
+    }
+
+    /// The git repository that another process filled, and removes.
+    ///
+    /// # Errors
+    /// Those of opening.
+    pub fn of_others(dir: PathBuf, cache: usize, syncs: Syncs) -> Result<Self> {
+        open_git(Arc::new(Dir::Others(dir)), cache, syncs)
     }
 
     /// A version of [values](value) that the store has not seen: a commit of what is there already
@@ -229,7 +270,7 @@ fn turn_syncs_off(repository: &std::path::Path) -> Result<()> {
 }
 
 /// Opens a repository, counting what is written to its files.
-fn open_git(dir: Arc<TempDir>, cache: usize, syncs: Syncs) -> Result<Store> {
+fn open_git(dir: Arc<Dir>, cache: usize, syncs: Syncs) -> Result<Store> {
     let mut files = None;
     let mut options = Options::default();
     options.cache = cache;

@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::collections::BTreeSet;
+
 use irmin_benches::keys::Shape;
 use irmin_benches::meter::Meter;
 use irmin_benches::notes::Notes;
 use irmin_benches::record::Record;
 use irmin_benches::report;
 use irmin_benches::store::Kind;
-use irmin_benches::workloads::{self, Setup};
+use irmin_benches::workloads::{self, Setup, Workload};
 
 fn run(kind: Kind, shape: Shape) -> Vec<Record> {
     let work = tempfile::tempdir().unwrap();
-    let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
+    let meter =
+        Meter { work: work.path().to_owned(), count: true, warm: false, probes: 1, program: None };
     let mut records = Vec::new();
     for workload in workloads::ALL {
         let emit = &mut |record: Record| {
@@ -20,7 +23,7 @@ fn run(kind: Kind, shape: Shape) -> Vec<Record> {
             Ok(())
         };
         let divisor = if workload.on_request { 100_000 } else { 1000 };
-        let mut setup = Setup { meter: &meter, kind, shape, n: 300, divisor, emit };
+        let mut setup = Setup { meter: &meter, kind, shape, n: 300, divisor, part: None, emit };
         workload.run(&mut setup).unwrap_or_else(|e| panic!("{} on {kind}: {e}", workload.id));
     }
     records
@@ -60,6 +63,41 @@ fn every_workload_runs_on_every_store() {
         assert_eq!(back, records);
         assert!(report::page(&text).unwrap().contains("bulk-load"));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_measured_by_a_process_for_each_case() {
+    let work = tempfile::tempdir().unwrap();
+    let program = Some(env!("CARGO_BIN_EXE_irmin-benches").into());
+    let meter =
+        Meter { work: work.path().to_owned(), count: true, warm: false, probes: 1, program };
+    let memory = Workload::named("W9").unwrap();
+    for kind in [Kind::MemNative, Kind::Git] {
+        let mut records = Vec::new();
+        let emit = &mut |record: Record| {
+            records.push(record);
+            Ok(())
+        };
+        let (shape, n, divisor) = (Shape::Flat, 100, 1000);
+        memory
+            .run(&mut Setup { meter: &meter, kind, shape, n, divisor, part: None, emit })
+            .unwrap();
+        let told = |r: &Record| (r.workload.clone(), r.store.clone(), r.keys, r.shape);
+        let expected = ("W9".to_owned(), kind.name().to_owned(), n, shape);
+        assert!(records.iter().all(|record| told(record) == expected));
+        let cases: BTreeSet<String> = records.iter().map(|record| record.case.clone()).collect();
+        assert_eq!((cases.len(), records.len()), (12, 12), "{cases:?}");
+        for record in &records {
+            // Not what this process uses, which has all tests.
+            let (before, peak) = (record.rss_before.unwrap(), record.peak_rss.unwrap());
+            assert!(0 < before && before <= peak, "{record:?}");
+            let written = record.objects.unwrap().objects_written;
+            assert_eq!(written > 0, record.payload_bytes.is_some(), "{record:?}");
+        }
+    }
+    // Of the repository that was filled nothing is left.
+    assert_eq!(work.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]

@@ -53,7 +53,8 @@ const BOUNDS: &[Bound] = &[
 
 fn records(kind: Kind, workload: &str) -> Vec<Record> {
     let work = tempfile::tempdir().unwrap();
-    let meter = Meter { work: work.path().to_owned(), count: true, warm: false };
+    let meter =
+        Meter { work: work.path().to_owned(), count: true, warm: false, probes: 1, program: None };
     let mut records = Vec::new();
     let workload = workloads::ALL.iter().find(|w| w.id == workload).unwrap();
     let emit = &mut |record: Record| {
@@ -61,7 +62,7 @@ fn records(kind: Kind, workload: &str) -> Vec<Record> {
         Ok(())
     };
     let (shape, n, divisor) = (Shape::Levels, 1000, 100);
-    workload.run(&mut Setup { meter: &meter, kind, shape, n, divisor, emit }).unwrap();
+    workload.run(&mut Setup { meter: &meter, kind, shape, n, divisor, part: None, emit }).unwrap();
     records
 }
 

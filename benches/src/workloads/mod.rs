@@ -2,9 +2,12 @@
 
 mod change;
 mod history;
+mod memory;
 mod read;
 mod wide;
 mod write;
+
+use std::path::PathBuf;
 
 use irmin_core::{CommitOptions, Result};
 
@@ -40,7 +43,7 @@ pub const ALL: &[Workload] = &[
     Workload::new("W6", "differences of two commits", change::diff),
     Workload::new("W7", "merges", change::merge),
     Workload::new("W8", "bytes written and kept for each commit", write::amplification).of_files(),
-    Workload::new("W9", "memory in use, by the room for caches", read::memory),
+    Workload::new("W9", "memory in use, by the room for caches", memory::budgets),
     Workload::new("W10", "one wide directory", wide::flat),
     Workload::new("W11", "long histories", history::walks),
     Workload::new("W11-long", "histories of 1,000,000 commits", history::long_walks).on_request(),
@@ -86,6 +89,15 @@ impl Workload {
     }
 }
 
+/// A case that has a process of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// Its name.
+    pub case: String,
+    /// The store that the first process filled, if it has files.
+    pub filled: Option<PathBuf>,
+}
+
 /// Takes a record; an error ends the workload.
 pub type Emit<'a> = dyn FnMut(Record) -> Result<()> + 'a;
 
@@ -101,6 +113,8 @@ pub struct Setup<'a> {
     pub n: usize,
     /// Divides how often things are done: 1 for what the definitions say.
     pub divisor: usize,
+    /// The one case to run, in a process that was started for it.
+    pub part: Option<&'a Part>,
     /// Takes the records.
     pub emit: &'a mut Emit<'a>,
 }

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use irmin_core::tree::{FoldOptions, Visit};
-use irmin_core::{CommitOptions, Path, Result, Tree};
+use irmin_core::{Path, Result, Tree};
 
 use super::Setup;
-use crate::keys::{Draw, Keys, Shape, value};
+use crate::keys::{Draw, Keys, Shape};
 use crate::meter::Case;
 use crate::store::{CACHE, Store, Syncs};
 
@@ -49,7 +49,7 @@ pub(super) fn get(setup: &mut Setup<'_>) -> Result<()> {
     setup.measure(paged, &store, &keys, &mut |call| not_found(&tree, &absent[call]))
 }
 
-fn found(tree: &Tree, path: &Path) -> Result<()> {
+pub(super) fn found(tree: &Tree, path: &Path) -> Result<()> {
     assert!(tree.get(path)?.is_some(), "every key is set");
     Ok(())
 }
@@ -98,7 +98,12 @@ pub(super) fn list(setup: &mut Setup<'_>) -> Result<()> {
 }
 
 /// Measures sorted visits of all keys with their values.
-fn fold(setup: &mut Setup<'_>, case: Case<'_>, store: &Store, keys: &Keys) -> Result<()> {
+pub(super) fn fold(
+    setup: &mut Setup<'_>,
+    case: Case<'_>,
+    store: &Store,
+    keys: &Keys,
+) -> Result<()> {
     let main = store.main()?;
     setup.measure(case, store, keys, &mut |_| {
         let mut seen = 0;
@@ -111,30 +116,4 @@ fn fold(setup: &mut Setup<'_>, case: Case<'_>, store: &Store, keys: &Keys) -> Re
         assert_eq!(seen, keys.len());
         Ok(())
     })
-}
-
-/// W9: the peak of memory while loading, reading and folding, with 16, 64 and 256 MiB of cache.
-pub(super) fn memory(setup: &mut Setup<'_>) -> Result<()> {
-    let keys = setup.keys();
-    let filled = setup.filled(&keys, Syncs::Off)?;
-    let gets = setup.times(100_000);
-    for mebi in [16, 64, 256] {
-        let store = filled.reopen(mebi << 20)?;
-        let tree = store.main()?.tree()?;
-        let mut draw = Draw::new(9);
-        let case = format!("gets, {mebi} MiB of cache");
-        setup.measure(Case::short("W9", &case, gets), &store, &keys, &mut |_| {
-            found(&tree, keys.path(draw.below(keys.len())))
-        })?;
-        let case = format!("fold, {mebi} MiB of cache");
-        fold(setup, Case::bulk("W9", &case, keys.len()), &store, &keys)?;
-        let case = format!("100 commits, {mebi} MiB of cache");
-        let main = store.main()?;
-        setup.measure(Case::new("W9", &case, 100), &store, &keys, &mut |_| {
-            let index = draw.below(keys.len());
-            let options = CommitOptions::new("bench").relaxed();
-            main.set(keys.path(index), value(index, store.version()), options).map(drop)
-        })?;
-    }
-    Ok(())
 }
