@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::compare::Comparison;
+use crate::keys::Shape;
 use crate::record::Record;
 
 /// The contents of `benches/figures.json`.
@@ -13,7 +14,7 @@ use crate::record::Record;
 pub struct Notes {
     /// By workload and case; of those that fit a record the first one is about it.
     pub figures: Vec<Figure>,
-    /// Figures of OCaml Irmin 3.11: its keys, 100,000 of them, on a quiet machine.
+    /// Figures of OCaml Irmin 3.11, on a quiet machine.
     pub irmin: Vec<Irmin>,
     /// What is aimed at beside others.
     pub peers: Vec<Peer>,
@@ -48,12 +49,28 @@ pub struct Irmin {
     pub case: String,
     /// The store of ours.
     pub store: String,
+    /// The keys that it was measured with.
+    #[serde(default = "hundred_thousand")]
+    pub keys: usize,
+    /// How they are spread.
+    #[serde(default = "ocaml")]
+    pub shape: Shape,
+    /// How many operations of ours it can stand beside, or any number.
+    pub ops: Option<usize>,
     /// Its store.
     pub program: String,
     /// Its processor time for each operation.
     pub us: f64,
-    /// How many times of ours that should be.
-    pub times: f64,
+    /// How many times of ours that should be, if that is said.
+    pub times: Option<f64>,
+}
+
+fn hundred_thousand() -> usize {
+    100_000
+}
+
+fn ocaml() -> Shape {
+    Shape::Ocaml
 }
 
 /// How many times of ours a peer should take.
@@ -103,12 +120,12 @@ impl Notes {
     /// The figure of OCaml Irmin that a record can stand beside.
     #[must_use]
     pub fn irmin(&self, record: &Record) -> Option<&Irmin> {
-        let fits = (record.shape, record.keys) == (crate::keys::Shape::Ocaml, 100_000);
-        let same = |note: &&Irmin| {
+        self.irmin.iter().find(|note| {
             (&note.workload, &note.case, &note.store)
                 == (&record.workload, &record.case, &record.store)
-        };
-        self.irmin.iter().find(same).filter(|_| fits)
+                && (note.keys, note.shape) == (record.keys, record.shape)
+                && note.ops.is_none_or(|ops| ops == record.ops)
+        })
     }
 
     /// How many times of ours a peer should take.
