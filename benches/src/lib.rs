@@ -10,6 +10,7 @@
 //! - [`heap`]: a heap that has its memory before a clock starts.
 //! - [`machine`]: what the system says about time, memory, disks and its load.
 //! - [`meter`]: runs the operations of a workload and makes a [`record::Record`] of them.
+//! - [`run`]: the commit and the day that figures are of.
 //! - [`workloads`]: the workloads themselves.
 //! - [`notes`]: targets, and what bounds the figures.
 //! - [`report`]: turns records into a page.
@@ -27,5 +28,6 @@ pub mod meter;
 pub mod notes;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod store;
 pub mod workloads;

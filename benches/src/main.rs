@@ -13,6 +13,7 @@ use irmin_benches::machine::Machine;
 use irmin_benches::meter::{Meter, PROBES};
 use irmin_benches::record::Record;
 use irmin_benches::report;
+use irmin_benches::run::Run;
 use irmin_benches::workloads::{self, Setup};
 use irmin_core::{Code, Error};
 
@@ -71,7 +72,8 @@ fn run(args: &Args) -> Result<(), End> {
     if args.part.is_some() {
         // Who started this process has told of the machine.
     } else if args.json {
-        print(&serde_json::json!({ "machine": Machine::this() }).to_string())?;
+        let told = serde_json::json!({ "machine": Machine::this(), "run": Run::this(&args.work) });
+        print(&told.to_string())?;
     } else {
         print(report::HEADINGS)?;
     }

@@ -8,6 +8,7 @@ use crate::compare::{self, Comparison};
 use crate::machine::Machine;
 use crate::notes::{Figure, Notes};
 use crate::record::Record;
+use crate::run::Run;
 use crate::workloads;
 
 /// What stands above the lines of [`line()`].
@@ -58,15 +59,27 @@ pub fn figure(n: f64) -> String {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Machine { machine: Machine },
+    Machine {
+        machine: Machine,
+        #[serde(default)]
+        run: Option<Run>,
+    },
     Record(Box<Record>),
     Comparison(Box<Comparison>),
+}
+
+/// Where and of what the figures are that follow in a file.
+struct Source {
+    machine: Machine,
+    run: Option<Run>,
+    /// What syncs took, before and after each measurement.
+    syncs: Vec<f64>,
 }
 
 /// What the files say.
 #[derive(Default)]
 struct Results {
-    machines: Vec<Machine>,
+    sources: Vec<Source>,
     records: Vec<Record>,
     comparisons: Vec<Comparison>,
 }
@@ -77,8 +90,16 @@ impl Results {
         for (number, text) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
         {
             match serde_json::from_str(text) {
-                Ok(Line::Machine { machine }) => found.machines.push(machine),
-                Ok(Line::Record(record)) => found.records.push(*record),
+                Ok(Line::Machine { machine, run }) => {
+                    found.sources.push(Source { machine, run, syncs: Vec::new() });
+                }
+                Ok(Line::Record(record)) => {
+                    if let Some(source) = found.sources.last_mut() {
+                        source.syncs.extend(record.fsync_us);
+                        source.syncs.extend(record.fsync_us_after);
+                    }
+                    found.records.push(*record);
+                }
                 Ok(Line::Comparison(compared)) => found.comparisons.push(*compared),
                 Err(e) => return Err(format!("line {}: {e}", number + 1)),
             }
@@ -109,10 +130,10 @@ fn range(figures: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 pub fn page(lines: &str) -> Result<String, String> {
     let (found, notes) = (Results::parse(lines)?, Notes::built_in());
     let mut page = String::from(PREFACE);
-    for (n, machine) in found.machines.iter().enumerate() {
-        if !found.machines.iter().take(n).any(|known| known.is(machine)) {
-            let same = found.machines.iter().filter(|other| other.is(machine));
-            page += &about(machine, same.map(|other| other.new_mebibyte_us));
+    for (n, source) in found.sources.iter().enumerate() {
+        let same = |other: &&Source| other.machine.is(&source.machine);
+        if !found.sources.iter().take(n).any(|known| same(&known)) {
+            page += &about(&found.sources.iter().filter(same).collect::<Vec<_>>());
         }
     }
     if let Some((least, most)) = found.load() {
@@ -155,21 +176,48 @@ little.\n";
 const QUIET: &str =
     "Little else ran on it; what its host did shows in how far\nthe rounds lie apart.\n";
 
-fn about(machine: &Machine, new_mebibyte_us: impl Iterator<Item = f64>) -> String {
-    let (least, most) = range(new_mebibyte_us).unwrap_or_default();
+/// A machine, and all that is from it.
+fn about(sources: &[&Source]) -> String {
+    let Some(machine) = sources.first().map(|source| &source.machine) else {
+        return String::new();
+    };
+    let costs = sources.iter().map(|source| source.machine.new_mebibyte_us);
+    let (least, most) = range(costs).unwrap_or_default();
     let gib = machine.memory as f64 / f64::from(1 << 30);
     format!(
         "\n{} ({}), {} cores, {gib:.0} GiB, {}, {}, {}.\nA MiB of memory costs {least:.0} to {most:.0} us of processor \
          time when a program gets it for the first time;\na warm heap had all of it before. \
-         Huge pages: {}.\n",
+         Huge pages: {}.\n{}",
         machine.cpu,
         machine.features,
         machine.cores,
         machine.kernel,
         machine.rustc,
         machine.git,
-        machine.huge_pages
+        machine.huge_pages,
+        runs(sources)
     )
+}
+
+/// The runs on a machine, those of one commit, day and file system together.
+fn runs(sources: &[&Source]) -> String {
+    let mut text = String::new();
+    for (n, source) in sources.iter().enumerate() {
+        let Some(run) = &source.run else { continue };
+        let same = |other: &&&Source| other.run.as_ref() == Some(run);
+        if sources.iter().take(n).any(|known| same(&known)) {
+            continue;
+        }
+        let files = run.files.as_deref().unwrap_or("a file system that is not known");
+        let _ = write!(text, "\n- Commit {} on {}, files on {files}", run.commit, run.date);
+        let syncs = sources.iter().filter(same).flat_map(|source| source.syncs.iter().copied());
+        if let Some((least, most)) = range(syncs) {
+            let (least, most) = (figure(least), figure(most));
+            let _ = write!(text, "; 1 KiB written over and synced took {least} to {most} us");
+        }
+        text += ".";
+    }
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 /// Whether a figure is what it should be.
@@ -336,4 +384,107 @@ fn bounds(records: &[&Record], notes: &Notes) -> String {
         case => format!("- {case}: {}\n", note.bound),
     };
     format!("\n{}", said.iter().map(line).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{Keys, Shape};
+    use crate::meter::{Case, Times, record};
+    use crate::record::{Counters, Files};
+
+    fn made(case: Case<'_>, store: &str, keys: &Keys, cpu: f64) -> Record {
+        let times = Times { wall: 1.0, cpu, ..Times::default() };
+        record(case, store, keys, times, &Counters::default(), &Counters::default())
+    }
+
+    fn json(record: &Record) -> String {
+        serde_json::to_string(record).unwrap() + "\n"
+    }
+
+    /// The first line of a file of results.
+    fn source(run: Option<&Run>) -> String {
+        let machine = Machine { cpu: "Abacus 3".to_owned(), ..Machine::default() };
+        match run {
+            Some(run) => format!("{}\n", serde_json::json!({ "machine": machine, "run": run })),
+            None => format!("{}\n", serde_json::json!({ "machine": machine })),
+        }
+    }
+
+    fn run(commit: &str, files: Option<&str>) -> Run {
+        let files = files.map(str::to_owned);
+        Run { commit: commit.to_owned(), date: "2026-12-01".to_owned(), files }
+    }
+
+    #[test]
+    fn numbers_have_three_digits_that_mean_something() {
+        let numbers = [1234.5, 12.345, 1.2345, 0.012_345, 0.0, -12.345];
+        assert_eq!(numbers.map(figure), ["1234", "12.3", "1.23", "0.012", "0.000", "-12.3"]);
+    }
+
+    #[test]
+    fn the_page_says_what_was_run_where_and_what_syncs_took() {
+        let keys = Keys::new(Shape::Flat, 5);
+        let mut synced = made(Case::new("W2d", "commit-1 durable", 2), "git", &keys, 1.0);
+        let mut text = source(Some(&run("abc", Some("ext4"))));
+        for (before, after) in [(70.0, 60.0), (65.0, 80.0)] {
+            (synced.fsync_us, synced.fsync_us_after) = (Some(before), Some(after));
+            text += &json(&synced);
+            // The second file is of the same run.
+            text += &source(Some(&run("abc", Some("ext4"))));
+        }
+        text += &source(Some(&run("unknown", None)));
+        // Of an earlier version, or of what compares.
+        text += &source(None);
+        let page = page(&text).unwrap();
+        assert_eq!(page.matches("Abacus 3").count(), 1);
+        let runs: Vec<&str> = page.lines().filter(|l| l.starts_with("- Commit")).collect();
+        assert_eq!(
+            runs,
+            [
+                "- Commit abc on 2026-12-01, files on ext4; 1 KiB written over and synced took 60.0 \
+                 to 80.0 us.",
+                "- Commit unknown on 2026-12-01, files on a file system that is not known.",
+            ]
+        );
+    }
+
+    #[test]
+    fn irmin_stands_beside_the_same_workload_only() {
+        let five_thousand = Keys::new(Shape::Ocaml, 5000);
+        let mut ours =
+            made(Case::new("W2n", "commit-1 buffered", 1000), "git", &five_thousand, 0.5);
+        let row = "| W2n | commit-1 buffered | 5000 ocaml | git | 500 | irmin-git | 6045 | 12.1x \
+                   | 8x | yes |";
+        assert!(page(&json(&ours)).unwrap().contains(row));
+        ours.keys = 10_000;
+        assert!(!page(&json(&ours)).unwrap().contains("irmin-git"));
+        let few = Keys::new(Shape::Levels, 100);
+        let graph = |ops| made(Case::bulk("W11", "graph, after open", ops), "git", &few, 0.01);
+        // Nothing says how many times it should be.
+        let row =
+            "| W11 | graph, after open | 100 3level | git | 5.00 | irmin-git | 650 | 130x |  |  |";
+        assert!(page(&json(&graph(2000))).unwrap().contains(row));
+        assert!(!page(&json(&graph(10_000))).unwrap().contains("irmin-git"));
+    }
+
+    #[test]
+    fn bytes_are_divided_by_commits_and_by_payload() {
+        let keys = Keys::new(Shape::Flat, 5);
+        let case = Case::new("W8", "commit-1", 10).with_payload(1000);
+        let mut record = made(case, "git", &keys, 1.0);
+        assert!(!page(&json(&record)).unwrap().contains("| 100 |"));
+        record.files = Some(Files { write_bytes: 4000, ..Files::default() });
+        record.kernel_write_bytes = Some(8192);
+        (record.disk_before, record.disk_after) = (Some(8192), Some(4096));
+        let row = "| commit-1 | git | 5 flat | 10 | 100 | 400 | 819 | -410 | 4.00x | -4.10x |";
+        let page = page(&json(&record)).unwrap();
+        assert!(page.contains(row), "{page}");
+    }
+
+    #[test]
+    fn a_line_that_is_none_of_ours_is_named() {
+        let why = page("\n{\"machine\": 1}\n").unwrap_err();
+        assert!(why.starts_with("line 2: "), "{why}");
+    }
 }
