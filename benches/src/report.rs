@@ -164,9 +164,9 @@ const PREFACE: &str = "\
 Written by `irmin-benches report FILE...` from the JSON lines of `irmin-benches --json` and of
 `benches/compare`; targets and what bounds a figure are in `benches/figures.json`. A value has 100
 bytes, the seed is 42. Microseconds of processor time, user and system, for each operation are what
-to judge by; medians and 99th percentiles are wall time. The peak is that of the memory in use, and new
-is what was not in use when the case began: the keys and values of the benchmark were, and what the
-process had before.
+to judge by; medians and 99th percentiles are wall time. The peak is that of the memory in use, and
+new is what was not in use when the case began: the keys and values of the benchmark were, and what
+the process had before.
 ";
 
 const LOADED: &str = "\
@@ -253,10 +253,10 @@ fn beside_irmin(records: &[Record], notes: &Notes) -> String {
 const IRMIN: &str = "
 ## Beside OCaml Irmin
 
-The same numbers of keys, spread alike. Irmin 3.11 was measured at another time, on a machine with two
-cores and SHA instructions where nothing else ran, and nothing was synced. irmin-pack writes files, and
-our native format is in memory here: of that factor a part is what files cost. Lists are by entry and
-histories by commit.
+The same numbers of keys, spread alike. Irmin 3.11 was measured at another time, on a machine with
+two cores and SHA instructions where nothing else ran, and nothing was synced. irmin-pack writes
+files, and our native format is in memory here: of that factor a part is what files cost. Lists are
+by entry and histories by commit.
 
 | workload | case | keys | store | us | Irmin | us | factor | aim | met |
 |---|---|---|---|---:|---|---:|---:|---:|---|
