@@ -40,7 +40,8 @@ pub(crate) fn help() -> String {
          \x20      irmin-benches report FILE...     a page from files of JSON records\n\n\
          --full does everything as often as the definitions say, and --divisor a part of that.\n\
          --dir is where stores with files are made. --count counts what is asked of stores in\n\
-         memory too, which makes them slower.\n--warm-heap leaves out what the machine takes for memory that a program never had, and with it\n\
+         memory too, objects and hashed bytes, which makes them slower: without it their records\n\
+         have no such counts.\n--warm-heap leaves out what the machine takes for memory that a program never had, and with it\n\
          how much memory is in use.\n\
          W9 starts a process for each case: --case and --filled tell it which, and where the store is.\n\n\
          workloads:\n",
