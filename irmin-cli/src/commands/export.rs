@@ -103,7 +103,7 @@ impl ExportArgs {
                 // A branch keeps its name; anything else gets that of the branch to work on.
                 let branch = match revision.parse::<irmin_core::BranchName>() {
                     Ok(name) if repo.branches()?.contains(&name) => Some(name),
-                    _ => session.branch(repo)?.name(),
+                    _ => session.place(repo)?.name(),
                 };
                 let name = branch.unwrap_or_else(irmin_core::BranchName::main);
                 Some((name.to_ref(), names::resolve(repo, revision)?))

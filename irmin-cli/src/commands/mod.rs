@@ -30,7 +30,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
-use irmin_core::backend::{Journaled, View, resolve_ref};
+use irmin_core::backend::{Journaled, Target, View, resolve_ref};
 use irmin_core::contents::json::{Json, JsonValue};
 use irmin_core::{Branch, Code, Commit, CommitOptions, Contents, Key, RefName, Repo, Tree};
 
@@ -96,10 +96,29 @@ impl Session<'_> {
         Ok(exit)
     }
 
-    /// The branch, or the commit, that the command works on.
+    /// The branch, or the commit, that the command works on, and may change.
+    ///
+    /// Where git has checked out a commit and no branch, one has to be named: nobody would look for
+    /// the change on `main`, and a commit on no branch is lost.
     pub(crate) fn branch<C: Contents>(&self, repo: &Repo<C>) -> Outcome<Branch<C>> {
+        if self.settings.place == Place::Main
+            && let Some(key) = detached_head(repo)?
+        {
+            let hash = key.hash;
+            let why = format!("the repository is on no branch: its HEAD is commit {hash}");
+            let hint = "name a branch with `--branch`, or check one out: `irmin checkout main`";
+            return Err(Failure::precondition(why).hint(hint).into());
+        }
+        self.place(repo)
+    }
+
+    /// The branch, or the commit, that the command reads.
+    pub(crate) fn place<C: Contents>(&self, repo: &Repo<C>) -> Outcome<Branch<C>> {
         Ok(match &self.settings.place {
-            Place::Main => repo.main()?,
+            Place::Main => match detached_head(repo)? {
+                None => repo.main()?,
+                Some(key) => repo.detached(&names::resolve(repo, &key.hash.to_string())?),
+            },
             Place::Branch(name) => repo.branch(name)?,
             Place::Commit(revision) => repo.detached(&names::resolve(repo, revision)?),
         })
@@ -107,7 +126,7 @@ impl Session<'_> {
 
     /// The commit that the command works on, which must exist.
     pub(crate) fn head<C: Contents>(&self, repo: &Repo<C>) -> Outcome<Commit<C>> {
-        let branch = self.branch(repo)?;
+        let branch = self.place(repo)?;
         match branch.head()? {
             Some(head) => Ok(head),
             None => Err(no_commit(&branch)?.into()),
@@ -116,7 +135,7 @@ impl Session<'_> {
 
     /// The branch to read from: one that does not exist is empty, and people are told.
     pub(crate) fn reads<C: Contents>(&self, repo: &Repo<C>) -> Outcome<Branch<C>> {
-        let branch = self.branch(repo)?;
+        let branch = self.place(repo)?;
         if branch.head()?.is_none() {
             let Failure { message, hint, .. } = no_commit(&branch)?;
             self.out
@@ -149,6 +168,14 @@ impl Session<'_> {
 /// The commit that `HEAD` is at.
 fn head_of(repo: &Repo) -> Outcome<Option<Key>> {
     Ok(resolve_ref(&**repo.backend(), &RefName::head(), View::Durable)?.1)
+}
+
+/// The commit that `HEAD` is, where it stands for no branch.
+fn detached_head<C: Contents>(repo: &Repo<C>) -> Outcome<Option<Key>> {
+    Ok(match repo.backend().read_ref(&RefName::head(), View::Durable)? {
+        Some(Target::Object(key)) => Some(key),
+        _ => None,
+    })
 }
 
 /// The failure of a command that needs a commit where there is none.

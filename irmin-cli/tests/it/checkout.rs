@@ -563,3 +563,25 @@ fn as_git_does() {
     }
     assert!(both >= 8 && refused >= 3 && already <= 10, "{both} {refused} {already}");
 }
+
+/// What git has checked out is what is read; what has no branch is not written.
+#[test]
+fn a_head_on_no_branch() {
+    let Some(place) = place() else { return };
+    place.write("work/a", "second\n");
+    git(&place, &["commit", "-q", "-a", "-m", "second"]);
+    git(&place, &["checkout", "-q", "--detach", "HEAD~1"]);
+    assert_eq!(irmin(&place, &["get", "a"]).ok(), "a\n");
+    assert_eq!(irmin(&place, &["log"]).ok().matches("commit ").count(), 1);
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    for write in [&["set", "a", "lost"][..], &["remove", "a"], &["merge", "main"]] {
+        let told = irmin(&place, write).fails(4);
+        assert!(told.contains(&format!("its HEAD is commit {head}")), "{told}");
+        assert!(told.contains("--branch"), "{told}");
+    }
+    assert_eq!(git(&place, &["log", "-1", "--format=%s", "main"]), "second");
+    irmin(&place, &["set", "a", "third", "--branch", "main"]).ok();
+    irmin(&place, &["checkout", "main"]).ok();
+    clean(&place);
+    assert_eq!(read(&place, "a"), "third");
+}
