@@ -2,7 +2,8 @@
 //!
 //! Each round makes everything anew and runs each case on ours and on its peers, one after the
 //! other, so that what the machine does meanwhile meets all of them. What is compared is the
-//! processor time, user and system, of this process and of those that it starts.
+//! processor time, user and system, of this process and of those that it starts; of W8 what files
+//! grow by, and of W9 the memory of a process for each.
 //!
 //! The git store stands beside libgit2, gix and the git command; the native format in memory
 //! beside imbl, which hashes nothing and has no history, and prolly-map, which has no commits.
@@ -28,6 +29,7 @@ use irmin_benches::compare::Comparison;
 use irmin_benches::keys::Shape;
 use irmin_benches::machine::Machine;
 use irmin_benches::report;
+use irmin_benches::run::Run;
 
 use side::Result;
 
@@ -130,7 +132,10 @@ fn run(args: &Args) -> Result<()> {
         return memory::tell(name, args);
     }
     if args.json {
-        println!("{}", serde_json::json!({ "machine": Machine::this() }));
+        println!(
+            "{}",
+            serde_json::json!({ "machine": Machine::this(), "run": Run::this(&args.dir) })
+        );
     }
     let compared = run::rounds(args)?;
     if compared.is_empty() {
