@@ -60,7 +60,7 @@ pub fn figure(n: f64) -> String {
 #[serde(untagged)]
 enum Line {
     Machine {
-        machine: Machine,
+        machine: Box<Machine>,
         #[serde(default)]
         run: Option<Run>,
     },
@@ -91,7 +91,7 @@ impl Results {
         {
             match serde_json::from_str(text) {
                 Ok(Line::Machine { machine, run }) => {
-                    found.sources.push(Source { machine, run, syncs: Vec::new() });
+                    found.sources.push(Source { machine: *machine, run, syncs: Vec::new() });
                 }
                 Ok(Line::Record(record)) => {
                     if let Some(source) = found.sources.last_mut() {
