@@ -13,6 +13,7 @@ use crate::side::{Edit, Result, Side, Syncs};
 pub(crate) struct Libgit2 {
     repo: Repository,
     names: Rc<Vec<String>>,
+    syncs: Syncs,
     // Removed with the repository.
     dir: TempDir,
 }
@@ -21,9 +22,7 @@ impl Libgit2 {
     pub(crate) fn new(names: Rc<Vec<String>>, dir: &Path, syncs: Syncs) -> Result<Self> {
         let dir = tempfile::tempdir_in(dir)?;
         let repo = Repository::init_bare(dir.path())?;
-        // Objects and refs, in spite of its name.
-        repo.config()?.set_bool("core.fsyncObjectFiles", syncs == Syncs::On)?;
-        Ok(Libgit2 { repo, names, dir })
+        Ok(Libgit2 { repo, names, syncs, dir })
     }
 
     fn head(&self, branch: &str) -> Result<git2::Commit<'_>> {
@@ -53,7 +52,15 @@ impl Side for Libgit2 {
 
     fn fill(&mut self, edits: &[Edit]) -> Result<()> {
         let empty = self.repo.find_tree(self.repo.treebuilder(None)?.write()?)?;
-        self.write("main", self.update(&empty, edits)?, &[])
+        self.write("main", self.update(&empty, edits)?, &[])?;
+        drop(empty);
+        if self.syncs == Syncs::On {
+            // Objects and refs, in spite of its name; only now, since a sync of each object would
+            // take minutes before anything is measured. Who is open does not look again.
+            self.repo.config()?.set_bool("core.fsyncObjectFiles", true)?;
+            self.repo = Repository::open_bare(self.dir.path())?;
+        }
+        Ok(())
     }
 
     fn fork(&mut self, branch: &str) -> Result<()> {
