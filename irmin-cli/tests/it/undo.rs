@@ -159,3 +159,19 @@ fn many_writers() {
         }
     }
 }
+
+/// What happens to other refs than a damaged one can be taken back.
+#[test]
+fn beside_a_damaged_ref() {
+    let place = Place::new();
+    place.run(["set", "a", "1"]).ok();
+    place.run(["branch", "create", "broken"]).ok();
+    place.write("store.git/refs/heads/broken", "garbage\n");
+    place.run(["set", "a", "2"]).ok();
+    place.run(["tag", "v1"]).ok();
+    assert_eq!(commands(&place), ["tag", "set", "branch create", "set"]);
+    place.run(["undo"]).ok();
+    place.run(["undo", "3"]).ok();
+    assert_eq!(place.run(["get", "a"]).ok(), "1");
+    assert_eq!(place.run(["branches"]).ok(), "broken\nmain\n");
+}

@@ -277,14 +277,32 @@ impl Journaled {
 
     /// The refs as they are; what is not for this handle to see is as the journal knows it.
     fn actual(&self, known: &Refs) -> Result<Refs> {
-        let mut refs: Refs = self.inner.refs(HEADS)?.into_iter().collect();
-        refs.extend(self.inner.refs(TAGS)?);
+        let mut refs = self.listed(HEADS, known)?;
+        refs.extend(self.listed(TAGS, known)?);
         let head = RefName::head();
         let target = match self.head {
             true => self.inner.read_ref(&head, View::Durable)?,
             false => known.get(&head).cloned(),
         };
         refs.extend(target.map(|target| (head, target)));
+        Ok(refs)
+    }
+
+    /// The refs of a prefix. One that is damaged is as the journal knows it: it says nothing, and
+    /// must not keep what happens to the others out of the journal.
+    fn listed(&self, prefix: &str, known: &Refs) -> Result<Refs> {
+        match self.inner.refs(prefix) {
+            Err(e) if e.code() == Code::CorruptStore => {}
+            listed => return Ok(listed?.into_iter().collect()),
+        }
+        let mut refs = Refs::new();
+        for name in self.inner.ref_names(prefix)? {
+            let target = match self.inner.read_ref(&name, View::Durable) {
+                Err(e) if e.code() == Code::CorruptStore => known.get(&name).cloned(),
+                read => read?,
+            };
+            refs.extend(target.map(|target| (name, target)));
+        }
         Ok(refs)
     }
 
