@@ -238,13 +238,13 @@ impl<C: Contents> Repo<C> {
         Branch::detached(self.clone(), commit.clone())
     }
 
-    /// The branches, in order of names; those whose refs are damaged are among them.
+    /// The branches, in order of names.
     ///
     /// # Errors
     /// Those of reading refs.
     pub fn branches(&self) -> Result<Vec<BranchName>> {
-        let names = self.backend().ref_names(HEADS)?;
-        Ok(names.into_iter().filter_map(|name| name.branch()).collect())
+        let refs = self.backend().refs(HEADS)?;
+        Ok(refs.into_iter().filter_map(|(name, _)| name.branch()).collect())
     }
 
     /// The heads of all branches, each once, in order of their ids.
