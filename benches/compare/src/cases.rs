@@ -108,19 +108,16 @@ fn hundred(side: &mut dyn Side, keys: &Keys) -> Figure {
 /// What the files grow by while commits of so many keys are made, for each byte of the values.
 fn grow(side: &mut dyn Side, keys: &Keys, size: usize) -> Figure {
     let Some(files) = side.files() else { return Ok(None) };
-    let branch = if size == 1 { "one" } else { "hundred" };
+    let branch = if size == 1 { "one-by-one" } else { "hundreds" };
     let mut draw = Draw::new(8);
     let all = match size {
         1 => {
-            // The plumbing of the git command goes on where it was.
             let calls = 100 / side.fewer();
             (0..calls).map(|n| edits(&[draw.below(keys.len())], 1000 + n)).collect()
         }
         _ => hundreds(keys),
     };
-    if size > 1 {
-        side.fork(branch)?;
-    }
+    side.fork(branch)?;
     let before = machine::disk(&files);
     for edits in &all {
         side.commit(branch, edits)?;
