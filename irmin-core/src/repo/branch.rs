@@ -1,5 +1,6 @@
 //! Branches: named heads, and detached ones.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -95,6 +96,14 @@ impl<C> fmt::Debug for Branch<C> {
 }
 
 impl<C: Contents> Branch<C> {
+    /// What it is called in messages.
+    pub(crate) fn label(&self) -> String {
+        match self.name() {
+            Some(name) => alloc::format!("branch `{name}`"),
+            None => String::from("the head that is on no branch"),
+        }
+    }
+
     pub(crate) fn named(repo: Repo<C>, name: &BranchName) -> Self {
         Branch { repo, head: Target::Named(name.to_ref()) }
     }
@@ -467,9 +476,12 @@ impl<C: Contents> Branch<C> {
     pub fn fork(&self, name: &str) -> Result<Branch<C>> {
         let fork = self.repo.branch(name)?;
         let Some(head) = self.head()? else {
-            return Err(Error::new(Code::NotFound, alloc::format!("{self:?} has no commit yet")));
+            return Err(Error::new(
+                Code::NotFound,
+                alloc::format!("{} has no commit yet", self.label()),
+            ));
         };
-        let options = CommitOptions::new(alloc::format!("branch: created from {head:?}"));
+        let options = CommitOptions::new(alloc::format!("branch: created from {}", head.id()));
         if fork.test_and_set_head(None, Some(&head), options)? || fork.head()? == Some(head) {
             return Ok(fork);
         }
@@ -551,9 +563,9 @@ fn test_failed<C>(path: &Path, current: Option<&Tree<C>>) -> Error {
     let got = match current {
         Some(tree) => match tree.hash() {
             Ok(hash) => alloc::format!("{hash:?}"),
-            Err(_) => alloc::string::String::from("another tree"),
+            Err(_) => String::from("another tree"),
         },
-        None => alloc::string::String::from("nothing"),
+        None => String::from("nothing"),
     };
     let why = alloc::format!("`{path}`: Test-and-set failed: got {got} when reading the store");
     Error::new(Code::PreconditionFailed, why)

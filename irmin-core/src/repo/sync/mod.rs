@@ -120,7 +120,7 @@ impl<C: Contents> Repo<C> {
     /// tracking ref; and those of reading there and of writing here.
     pub fn fetch(&self, from: &Branch<C>, tracking: Option<&RefName>) -> Result<Fetched<C>> {
         let Some(theirs) = from.head()? else { return Ok(Fetched::Empty) };
-        let options = CommitOptions::new(alloc::format!("fetch: {from:?}"));
+        let options = CommitOptions::new(alloc::format!("fetch: {}", from.label()));
         let key = self.bring(&theirs, &options, &mut |brought| {
             let Some(name) = tracking else { return Ok(()) };
             let new = Some(Target::Object(brought.head));
@@ -265,7 +265,7 @@ impl<C: Contents> Branch<C> {
     ) -> Result<Option<Commit<C>>> {
         let options = options.into();
         let Some(ours) = self.head()? else {
-            let why = alloc::format!("{self:?} has no commit to push");
+            let why = alloc::format!("{} has no commit to push", self.label());
             return Err(Error::new(Code::NotFound, why));
         };
         let key = to.repo().bring(&ours, &options, &mut |brought| {
@@ -298,8 +298,9 @@ impl<C: Contents> Branch<C> {
 
 fn refused<C: Contents>(to: &Branch<C>) -> Error {
     let why = alloc::format!(
-        "{to:?} of the other repository has commits that are not in ours: pull them first, or \
-         force the push"
+        "{} of the other repository has commits that are not in ours: pull them first, or force \
+         the push",
+        to.label()
     );
     Error::new(Code::PreconditionFailed, why)
 }
