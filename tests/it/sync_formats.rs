@@ -246,9 +246,11 @@ fn a_table_that_lies_is_not_believed() {
         }
     }
     let value = here.repo().format().value(b"ours").id;
-    for (lie, code) in
-        [("no hash\n".into(), Code::CorruptStore), (format!("{value}\n"), Code::CorruptObject)]
-    {
+    for (lie, code) in [
+        ("no hash\n".into(), Code::CorruptStore),
+        ("xyz\n".into(), Code::CorruptStore),
+        (format!("{value}\n"), Code::CorruptObject),
+    ] {
         forge(there.repo(), theirs.id(), &lie);
         forge(here.repo(), theirs.id(), &lie);
         let refused = here.repo().fetch(&there, None).unwrap_err();

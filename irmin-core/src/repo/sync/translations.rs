@@ -127,7 +127,7 @@ fn names(value: &Bytes) -> Result<Vec<Name>> {
             original = Some(value.slice(at..end));
             at = end.saturating_add(1);
         }
-        names.push(Name { hash: hash.parse()?, original });
+        names.push(Name { hash: hash.parse().map_err(|_| bad())?, original });
     }
     Ok(names)
 }
@@ -185,11 +185,9 @@ impl<'a> Translations<'a> {
         }
         let mut here = self.to.backend().find_many(&names)?.into_iter();
         for (there, candidates, slot) in slots {
-            let present = here.by_ref().take(candidates).flatten().fold(None, |first, key| {
-                // All are taken, so that those of the next commit come next.
-                first.or(Some(key))
-            });
-            if let Some(commit) = present {
+            // All are taken, so that those of the next commit come next.
+            let found: Vec<Option<Key>> = here.by_ref().take(candidates).collect();
+            if let Some(commit) = found.into_iter().flatten().next() {
                 *slot = self.meet(there, commit)?;
             }
         }
@@ -265,8 +263,8 @@ impl Record<'_, '_> {
     /// # Errors
     /// Those of the bulk.
     pub(super) fn add(&mut self, there: Hash, here: Hash, original: Option<Bytes>) -> Result<()> {
-        self.link(&there, Name { hash: here, original: None })?;
-        self.link(&here, Name { hash: there, original })?;
+        self.link(&there, Name { hash: here, original: None }).map_err(in_table)?;
+        self.link(&here, Name { hash: there, original }).map_err(in_table)?;
         if self.held >= HELD {
             let tree = self.bulk.seal(core::mem::take(&mut self.root))?;
             (self.root, self.held) = (self.bulk.directory(Some(tree))?, 0);
